@@ -1,0 +1,189 @@
+/** Protocols and handlers: how users define them, how a pool refers to them, and what their hooks are given. */
+import type { Socket } from 'node:net'
+import type { Codec } from './codec.ts'
+import type { Credentials, Endpoint } from './endpoint.ts'
+import { PoolError } from './errors.ts'
+
+/** Who may share a connection with a request: anybody; nobody while it runs; only a lease, for it changes the connection. */
+export type Scope = 'shared' | 'exclusive' | 'lease'
+
+/** What becomes of bytes that the server sent unasked. `answer` sends a request whose reply nobody waits for. */
+export type PushVerdict<Req> = 'ignore' | 'deliver' | 'destroy' | { readonly answer: Req }
+
+/** The connection as a codec's hooks and a user's handlers see it: requests that never cross a thread. */
+export interface ShardConnection<Req, Rep> {
+  /** Sends a request and waits for its reply. Several may be in flight; replies come in order. */
+  request(request: Req): Promise<Rep>
+}
+
+/** The connection as `onConnect`, `probe` and `reset` of a codec see it. */
+export interface HookConnection<Req, Rep, Options = unknown> extends ShardConnection<Req, Rep> {
+  /** Waits for the next frame without asking: for servers that speak first. */
+  next(): Promise<Rep>
+  readonly options: Options
+  readonly credentials: Credentials | undefined
+  readonly endpoint: Endpoint
+}
+
+/** The connection as a client protocol sees it. */
+export interface ClientConnection<Options = unknown> {
+  /** The connected socket, an ordinary `net.Socket` from now on. Once for each connection. */
+  socket(): Socket
+  /** Says that the client is done for: it is lent no more and closed when its work is. */
+  retire(reason: string): void
+  readonly options: Options
+  readonly credentials: Credentials | undefined
+  readonly endpoint: Endpoint
+}
+
+/** A protocol as a codec: bytes on a socket. Loaded on both sides. */
+export interface CodecProtocol<Req, Rep, Options = unknown> {
+  readonly name: string
+  /** Calls in flight on one connection. Default 1: a request has its connection for itself. */
+  readonly pipelining?: number
+  /** The codec, or what makes it from the protocol's options. */
+  readonly codec: Codec<Req, Rep> | ((options: Options) => Codec<Req, Rep>)
+  /** Default: every request is 'shared'. */
+  scope?(request: Req): Scope
+  /** The hand-shake, within the connect deadline. */
+  onConnect?(connection: HookConnection<Req, Rep, Options>): Promise<void> | void
+  /** The health check of an idle connection; throwing, rejecting or taking longer than `probeTimeoutMs` destroys it. */
+  probe?(connection: HookConnection<Req, Rep, Options>): Promise<void> | void
+  /** Undoes what 'lease' requests changed, before the next caller; failing destroys the connection. Without it they are destroyed. */
+  reset?(connection: HookConnection<Req, Rep, Options>): Promise<void> | void
+  /** What a push means. Default 'destroy'. */
+  push?(value: Rep): PushVerdict<Req>
+  /** Proves that a reply belongs to its request; `false` is DESYNC and destroys the connection. */
+  correlate?(request: Req, reply: Rep): boolean
+}
+
+/** A protocol as an existing library that owns the socket. Loaded in the shard only; requests and replies are cloned. */
+export interface ClientProtocol<Req, Rep, Client, Options = unknown> {
+  readonly name: string
+  readonly pipelining?: number
+  connect(connection: ClientConnection<Options>): Promise<Client> | Client
+  execute(client: Client, request: Req, context: { readonly signal: AbortSignal }): Promise<Rep> | Rep
+  probe?(client: Client): Promise<void> | void
+  reset?(client: Client): Promise<void> | void
+  close?(client: Client): Promise<void> | void
+}
+
+declare const TYPES: unique symbol
+
+/** What `defineProtocol` returns: the definition, tagged with its types. */
+export type ProtocolDefinition<Req, Rep, Client = undefined, Options = unknown> = (
+  | CodecProtocol<Req, Rep, Options>
+  | ClientProtocol<Req, Rep, Client, Options>
+) & { readonly [TYPES]?: { request: Req; reply: Rep; client: Client; options: Options } }
+
+/**
+ * Defines a protocol; the default export of its module.
+ *
+ * @example
+ * import { defineProtocol, lineCodec } from '@cenote/pool-core/shard'
+ *
+ * export default defineProtocol<string, string>({
+ *   name: 'greeting',
+ *   codec: lineCodec(),
+ *   async onConnect(connection) {
+ *     const hello = await connection.next()
+ *     if (hello !== 'hello') throw new Error('not a greeting server')
+ *   },
+ * })
+ */
+export function defineProtocol<Req, Rep, Options = unknown>(definition: CodecProtocol<Req, Rep, Options>): ProtocolDefinition<Req, Rep, undefined, Options>
+export function defineProtocol<Req, Rep, Client, Options = unknown>(
+  definition: ClientProtocol<Req, Rep, Client, Options>,
+): ProtocolDefinition<Req, Rep, Client, Options>
+export function defineProtocol(definition: object): object {
+  return definition
+}
+
+/** Where a shard finds a protocol: inside its own bundle by name, or in a user's module by URL. Crosses by clone. */
+export interface ProtocolReference {
+  readonly builtin?: string | undefined
+  readonly url?: string | undefined
+  readonly options: unknown
+}
+
+/** A protocol as the option `protocol` takes it, tagged with its types. */
+export interface Protocol<Req, Rep, Client = undefined> {
+  readonly reference: ProtocolReference
+  readonly [TYPES]?: { request: Req; reply: Rep; client: Client }
+}
+
+/** Types of the module that a `protocolAt` names. */
+export type ProtocolOf<Module> = Module extends { default: ProtocolDefinition<infer Req, infer Rep, infer Client, infer _Options> } ? Protocol<Req, Rep, Client> : never
+
+/** The options that the module's hooks see. */
+export type OptionsOf<Module> = Module extends { default: { readonly [TYPES]?: { options: infer Options } } } ? Options : unknown
+
+/**
+ * Refers to a user's protocol module, which is imported by each shard and, for a codec, by the calling thread.
+ *
+ * @param url - An absolute `file:` URL. If its `.js` is absent, the same name with `.ts` or `.mts` is tried.
+ * @param options - Cloneable; reach the hooks as `connection.options`, frozen, and are never printed.
+ * @throws PoolError `BAD_OPTION`: not a `file:` URL, or options that cannot be cloned.
+ */
+export function protocolAt<Module>(url: URL | string, options?: OptionsOf<Module>): ProtocolOf<Module> {
+  const reference: ProtocolReference = { url: fileUrl(url, 'protocol'), options: cloneOptions(options, 'protocol') }
+  return { reference } as ProtocolOf<Module> // the tag exists in types alone
+}
+
+/** Makes the reference to a built-in protocol. */
+export function builtin<Req, Rep>(name: string, options: unknown): Protocol<Req, Rep> {
+  return { reference: { builtin: name, options: cloneOptions(options, 'protocol') } }
+}
+
+/** A handlers module as the option `handlers` takes it, tagged with its functions. */
+export interface Handlers<Module = Record<never, never>> {
+  readonly url: string
+  readonly [TYPES]?: Module
+}
+
+/**
+ * Refers to a module whose exported functions run in the shards, next to a connection.
+ *
+ * @param url - An absolute `file:` URL. If its `.js` is absent, the same name with `.ts` or `.mts` is tried.
+ * @throws PoolError `BAD_OPTION`: not a `file:` URL.
+ */
+export function handlersAt<Module>(url: URL | string): Handlers<Module> {
+  return { url: fileUrl(url, 'handlers') }
+}
+
+/** What the second argument of a handler holds. */
+export interface HandlerContext<Req, Rep, Client = undefined, Options = unknown> {
+  /** The connection, this handler's alone until it settles. */
+  readonly connection: ShardConnection<Req, Rep>
+  /** The library's client, with a client protocol. */
+  readonly client: Client
+  /** Aborted when the caller has gone or its time is up. Synchronous code does not see it. */
+  readonly signal: AbortSignal
+  /** Reports to the caller's `onProgress`; the value is cloned. */
+  progress(value: unknown): void
+  /** The protocol's options. */
+  readonly options: Options
+}
+
+/** The context of a handler for a protocol: `ContextOf<typeof resp>`, or of a module's default export. */
+export type ContextOf<P> = P extends (...args: never[]) => Protocol<infer Req, infer Rep, infer Client>
+  ? HandlerContext<Req, Rep, Client>
+  : P extends Protocol<infer Req, infer Rep, infer Client>
+    ? HandlerContext<Req, Rep, Client>
+    : P extends ProtocolDefinition<infer Req, infer Rep, infer Client, infer Options>
+      ? HandlerContext<Req, Rep, Client, Options>
+      : never
+
+function fileUrl(url: URL | string, option: string): string {
+  const parsed = url instanceof URL ? url : URL.canParse(String(url)) ? new URL(String(url)) : undefined
+  if (parsed?.protocol !== 'file:') throw new PoolError('BAD_OPTION', `${option}: the module's address must be an absolute file: URL, such as new URL('./module.js', import.meta.url)`)
+  return parsed.href
+}
+
+function cloneOptions(options: unknown, option: string): unknown {
+  try {
+    return structuredClone(options)
+  } catch (cause) {
+    throw new PoolError('BAD_OPTION', `${option}: its options cannot be cloned into a worker`, { cause })
+  }
+}

@@ -1,0 +1,173 @@
+/** PoolError, the one error class, and the form in which errors cross a thread. */
+import { inspect } from 'node:util'
+
+/** Why a call failed. Stable: branch on `code`, never on `message`. */
+export type PoolErrorCode =
+  | 'BAD_OPTION'
+  | 'BAD_REQUEST'
+  | 'ACQUIRE_TIMEOUT'
+  | 'QUEUE_FULL'
+  | 'POOL_CLOSED'
+  | 'CONNECT_FAILED'
+  | 'CONNECT_TIMEOUT'
+  | 'TLS_REJECTED'
+  | 'AUTH_FAILED'
+  | 'REQUEST_TIMEOUT'
+  | 'CONNECTION_LOST'
+  | 'PROTOCOL_ERROR'
+  | 'DESYNC'
+  | 'REPLY_TOO_LARGE'
+  | 'LEASE_RELEASED'
+  | 'HOOK_FAILED'
+  | 'HANDLER_FAILED'
+  | 'NOT_CLONEABLE'
+  | 'SHARD_LOST'
+  | 'NO_SHARD'
+  | 'RESOURCE_EXHAUSTED'
+
+/** Where a call was when it failed. */
+export type PoolErrorPhase = 'start' | 'queue' | 'connect' | 'probe' | 'send' | 'reply' | 'handler' | 'close'
+
+/** What the peer may have seen of a failed call: nothing; perhaps all of it; it ran, and its result is lost. */
+export type Outcome = 'not-sent' | 'maybe-executed' | 'executed'
+
+/** The pool at the moment of the failure. */
+export interface PoolCounts {
+  readonly connections: number
+  readonly idle: number
+  readonly opening: number
+  readonly pending: number
+}
+
+/** What a `PoolError` is made with besides its code and message. */
+export interface PoolErrorDetails {
+  readonly phase?: PoolErrorPhase | undefined
+  readonly outcome?: Outcome | undefined
+  readonly counts?: PoolCounts | undefined
+  readonly cause?: unknown
+}
+
+const BRAND = Symbol.for('cenote.PoolError')
+
+/**
+ * The one error of the pool. `cause` is the error below it, kept across threads with its code, errno and syscall.
+ *
+ * @example
+ * import { PoolError } from '@cenote/pool-core'
+ *
+ * function mayRetry(error: unknown): boolean {
+ *   return PoolError.is(error) && error.outcome === 'not-sent'
+ * }
+ */
+export class PoolError extends Error {
+  override readonly name = 'PoolError'
+  readonly code: PoolErrorCode
+  readonly phase: PoolErrorPhase | undefined
+  readonly outcome: Outcome | undefined
+  readonly counts: PoolCounts | undefined
+
+  constructor(code: PoolErrorCode, message: string, details: PoolErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause })
+    this.code = code
+    this.phase = details.phase
+    this.outcome = details.outcome
+    this.counts = details.counts
+    Object.defineProperty(this, BRAND, { value: true })
+  }
+
+  /** Whether a value is a PoolError, from this copy of the package or another. */
+  static is(value: unknown): value is PoolError {
+    return typeof value === 'object' && value !== null && BRAND in value
+  }
+}
+
+/**
+ * A reply that the server meant as an error. The connection stays good.
+ * `code` is the first word of a RESP error (`ERR`, `WRONGTYPE`, …).
+ */
+export class ReplyError extends Error {
+  override readonly name = 'ReplyError'
+  readonly code: string
+
+  constructor(code: string, message: string) {
+    super(message)
+    this.code = code
+    Object.defineProperty(this, REPLY_BRAND, { value: true })
+  }
+
+  /** Whether a value is a ReplyError, from this copy of the package or another. */
+  static is(value: unknown): value is ReplyError {
+    return typeof value === 'object' && value !== null && REPLY_BRAND in value
+  }
+}
+
+const REPLY_BRAND = Symbol.for('cenote.ReplyError')
+
+/** An error as plain data: what structured clone, piscina and comlink would drop of it is kept. */
+export interface ErrorData {
+  readonly type: 'pool' | 'reply' | 'error' | 'value'
+  readonly name: string
+  readonly message: string
+  readonly stack?: string | undefined
+  readonly code?: string | number | undefined
+  readonly errno?: number | undefined
+  readonly syscall?: string | undefined
+  readonly phase?: PoolErrorPhase | undefined
+  readonly outcome?: Outcome | undefined
+  readonly cause?: ErrorData | undefined
+  readonly errors?: readonly ErrorData[] | undefined
+}
+
+const MAX_DEPTH = 8
+
+/** Turns anything thrown into plain data; causes and aggregated errors to a depth of 8. Never throws. */
+export function encodeError(thrown: unknown, depth = 0): ErrorData {
+  try {
+    return encode(thrown, depth)
+  } catch {
+    return { type: 'value', name: 'Error', message: 'an error whose properties cannot be read' }
+  }
+}
+
+function encode(thrown: unknown, depth: number): ErrorData {
+  if (!(thrown instanceof Error)) return { type: 'value', name: 'Error', message: typeof thrown === 'string' ? thrown : inspect(thrown, { depth: 1 }) }
+  const { code, errno, syscall, errors } = thrown as { code?: unknown; errno?: unknown; syscall?: unknown; errors?: unknown }
+  const deeper = depth < MAX_DEPTH
+  return {
+    type: PoolError.is(thrown) ? 'pool' : ReplyError.is(thrown) ? 'reply' : 'error',
+    name: String(thrown.name),
+    message: String(thrown.message),
+    stack: typeof thrown.stack === 'string' ? thrown.stack : undefined,
+    code: typeof code === 'string' || typeof code === 'number' ? code : undefined,
+    errno: typeof errno === 'number' ? errno : undefined,
+    syscall: typeof syscall === 'string' ? syscall : undefined,
+    phase: PoolError.is(thrown) ? thrown.phase : undefined,
+    outcome: PoolError.is(thrown) ? thrown.outcome : undefined,
+    cause: deeper && thrown.cause !== undefined ? encodeError(thrown.cause, depth + 1) : undefined,
+    errors: deeper && Array.isArray(errors) ? errors.slice(0, 16).map((error) => encodeError(error, depth + 1)) : undefined,
+  }
+}
+
+/** Rebuilds an error from its data. A PoolError or ReplyError comes back as one; another keeps its name, code and stack. */
+export function decodeError(data: ErrorData): Error {
+  const cause = data.cause === undefined ? undefined : decodeError(data.cause)
+  const error = rebuild(data, cause)
+  if (data.stack !== undefined) Object.defineProperty(error, 'stack', { value: data.stack, configurable: true, writable: true })
+  return error
+}
+
+function rebuild(data: ErrorData, cause: Error | undefined): Error {
+  // The codes of these two were made by the constructors above.
+  if (data.type === 'pool') return new PoolError(data.code as PoolErrorCode, data.message, { phase: data.phase, outcome: data.outcome, cause })
+  if (data.type === 'reply') return new ReplyError(String(data.code), data.message)
+  const options = cause === undefined ? undefined : { cause }
+  const error = data.errors === undefined ? new Error(data.message, options) : new AggregateError(data.errors.map(decodeError), data.message, options)
+  const define = (key: string, value: unknown) => {
+    if (value !== undefined) Object.defineProperty(error, key, { value, configurable: true, writable: true, enumerable: key !== 'name' })
+  }
+  if (data.name !== error.name) define('name', data.name)
+  define('code', data.code)
+  define('errno', data.errno)
+  define('syscall', data.syscall)
+  return error
+}

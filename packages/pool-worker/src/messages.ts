@@ -1,0 +1,100 @@
+/** What crosses between the threads by clone, or as JSON inside frames. */
+import type { Credentials, Endpoint } from './endpoint.ts'
+import type { ProtocolReference } from './define.ts'
+import type { ErrorData } from './errors.ts'
+import type { CloseReason } from './frame.ts'
+import type { RingMemory } from './ring.ts'
+
+/** TLS options: those that can be cloned. Verification is on and TLS is at least 1.2 unless said otherwise. */
+export interface TlsSettings {
+  readonly ca?: string | Uint8Array | readonly (string | Uint8Array)[] | undefined
+  readonly cert?: string | Uint8Array | undefined
+  readonly key?: string | Uint8Array | undefined
+  readonly passphrase?: string | undefined
+  readonly servername?: string | undefined
+  readonly ALPNProtocols?: readonly string[] | undefined
+  readonly ciphers?: string | undefined
+  readonly minVersion?: 'TLSv1.2' | 'TLSv1.3' | undefined
+  readonly maxVersion?: 'TLSv1.2' | 'TLSv1.3' | undefined
+  readonly rejectUnauthorized?: boolean | undefined
+}
+
+/** What a shard is told at its start. Durations in ms, sizes in bytes. */
+export interface ShardSettings {
+  readonly shard: number
+  readonly protocol: ProtocolReference
+  /** URL of the handlers module. */
+  readonly handlers: string | undefined
+  readonly maxReplyBytes: number
+  readonly probeTimeoutMs: number
+  readonly keepAlive: boolean
+  readonly keepAliveInitialDelayMs: number
+  readonly noDelay: boolean
+  readonly tls: TlsSettings | undefined
+  /** Credit of a stream in the direction of the caller, at the start; it may grow to eight times as much. */
+  readonly highWaterMark: number
+  /** Bytes of requests that may be on their way to one connection. */
+  readonly sendWindow: number
+}
+
+/** What a shard tells when it has started: the protocol's nature, so that the caller's side knows what to ask for. */
+export interface ShardInfo {
+  readonly form: 'codec' | 'client'
+  readonly protocol: string
+  readonly pipelining: number
+  readonly hasProbe: boolean
+  readonly hasReset: boolean
+  /** Names of the handlers module's exported functions. */
+  readonly handlers: readonly string[]
+}
+
+/** The memory that one caller's thread shares with one shard. */
+export interface LinkMemory {
+  readonly toShard: RingMemory
+  readonly toMain: RingMemory
+  /** One Int32 per slot, written by the shard alone: the connection's serial while it is fit to lend, else 0. */
+  readonly words: SharedArrayBuffer | ArrayBuffer
+}
+
+/** Payload of OPEN. */
+export interface OpenRequest {
+  readonly endpoint: Endpoint
+  readonly credentials?: Credentials | undefined
+}
+
+/** Payload of OPENED. */
+export interface OpenedInfo {
+  readonly localPort?: number | undefined
+}
+
+/** Payload of LOST. */
+export interface LostInfo {
+  readonly reason: CloseReason
+  readonly error?: ErrorData | undefined
+}
+
+/** How a control call ended: errors cross as data, for a clone would drop their code. */
+export type Settled<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: ErrorData }
+
+/** A shard's numbers at one moment. */
+export interface ShardSample {
+  readonly connections: number
+  /** Share of time in which the event loop was busy, since the last sample: 0 to 1. */
+  readonly utilization: number
+  /** Event-loop delay in milliseconds since the shard's start. */
+  readonly delay: { readonly p50: number; readonly p99: number; readonly max: number }
+}
+
+/** What comlink exposes of a shard. */
+export interface ShardControl {
+  /** Runs a handler; begins when the EXECUTE frame of the same call has come too. */
+  execute(callId: number, name: string, input: unknown): Promise<Settled<unknown>>
+  sample(): ShardSample
+  /** Closes all sockets and stops listening; resolves when they are closed. */
+  close(): Promise<void>
+}
+
+/** Closes every `switch` on a tagged union: a kind left out is a compile error. */
+export function unreachable(value: never): never {
+  throw new TypeError(`unknown kind: ${String(value)}`)
+}

@@ -1,0 +1,40 @@
+/**
+ * The world outside: clock, timers, chance, sockets. Coordinator and shard reach it through this one interface, so that
+ * a simulation can run the real code. This file holds its one real implementation.
+ */
+import { connect as connectTcp, type NetConnectOpts, type Socket } from 'node:net'
+import { connect as connectTls, type ConnectionOptions, type TLSSocket } from 'node:tls'
+
+/** A timer, or a turn of the event loop still to come. */
+export interface Cancel {
+  (): void
+}
+
+export interface World {
+  /** Milliseconds that only ever grow. */
+  now(): number
+  /** Calls once after `ms`. An unref'd timer does not keep the process alive. */
+  timer(ms: number, ref: boolean, action: () => void): Cancel
+  /** Calls once after the current poll phase. */
+  immediate(action: () => void): Cancel
+  /** At least 0, below 1. */
+  random(): number
+  connectTcp(options: NetConnectOpts): Socket
+  connectTls(options: ConnectionOptions): TLSSocket
+}
+
+export const realWorld: World = {
+  now: () => performance.now(),
+  timer(ms, ref, action) {
+    const timer = setTimeout(action, ms)
+    if (!ref) timer.unref()
+    return () => clearTimeout(timer)
+  },
+  immediate(action) {
+    const immediate = setImmediate(action)
+    return () => clearImmediate(immediate)
+  },
+  random: () => Math.random(),
+  connectTcp: (options) => connectTcp(options),
+  connectTls: (options) => connectTls(options),
+}
