@@ -28,7 +28,7 @@ export function localBells(world: World): [Bell, Bell] {
   let open = true
   const actions: [() => void, () => void] = [() => undefined, () => undefined]
   const end = (self: 0 | 1): Bell => ({
-    ring: () => void world.immediate(() => open && actions[1 - self as 0 | 1]()),
+    ring: () => void world.immediate(() => open && actions[(1 - self) as 0 | 1]()),
     listen: (onRing) => {
       actions[self] = onRing
     },

@@ -102,7 +102,7 @@ export class FrameWriter {
       this.#at = at
       return
     }
-    this.#at += this.#target.latin1Write(text, this.#at, length)
+    this.#at += this.#target.write(text, this.#at, length, 'latin1')
   }
 
   /** Writes text as UTF-8, in as many bytes as the caller counted with `Buffer.byteLength`. */
@@ -112,7 +112,7 @@ export class FrameWriter {
       return
     }
     if (this.#limit - this.#at < byteLength) this.#grow(byteLength)
-    this.#at += this.#target.utf8Write(text, this.#at, byteLength)
+    this.#at += this.#target.write(text, this.#at, byteLength, 'utf8')
   }
 
   /** Writes an unsigned integer in decimal digits. */

@@ -15,7 +15,7 @@ const TICK_MS = 8
 const BUCKETS = 512
 
 /**
- * A hashed wheel of doubly linked lists: add and remove are O(1). Entries fire at most a tick (8 ms) late, never early.
+ * A hashed wheel of doubly linked lists: add and remove are O(1). Entries fire at most two ticks (16 ms) late, never early.
  * A deadline beyond one revolution (4 s) is met again each time round.
  */
 export class Deadlines {
@@ -27,6 +27,7 @@ export class Deadlines {
   #tick: number
   #timer: Cancel | undefined
   #ref = false
+  #armedRef = false
 
   /**
    * @param expire - Told of each entry whose deadline has passed, once; it is out of the wheel by then.
@@ -74,9 +75,9 @@ export class Deadlines {
 
   /** Whether the wheel's timer keeps the process alive. */
   setRef(ref: boolean): void {
-    if (ref === this.#ref) return
     this.#ref = ref
-    if (this.#timer === undefined) return
+    // Put off once at most, or a caller who comes and goes faster than the timer would starve it; unref'd at the next tick.
+    if (!ref || this.#armedRef || this.#timer === undefined) return
     this.#timer()
     this.#arm()
   }
@@ -91,6 +92,7 @@ export class Deadlines {
   }
 
   #arm(): void {
+    this.#armedRef = this.#ref
     this.#timer = this.#world.timer(TICK_MS, this.#ref, () => this.#turn())
   }
 
@@ -101,6 +103,7 @@ export class Deadlines {
     const first = Math.max(this.#tick + 1, last - BUCKETS + 1)
     let asked = false
     for (let tick = first; tick <= last; tick++) {
+      this.#tick = tick // so that what is added meanwhile goes to a bucket still to be visited
       let entry = this.#buckets[tick % BUCKETS]
       while (entry !== undefined) {
         if (entry.deadline > now) {

@@ -91,7 +91,9 @@ export type ProtocolDefinition<Req, Rep, Client = undefined, Options = unknown> 
  *   },
  * })
  */
-export function defineProtocol<Req, Rep, Options = unknown>(definition: CodecProtocol<Req, Rep, Options>): ProtocolDefinition<Req, Rep, undefined, Options>
+export function defineProtocol<Req, Rep, Options = unknown>(
+  definition: CodecProtocol<Req, Rep, Options>,
+): ProtocolDefinition<Req, Rep, undefined, Options>
 export function defineProtocol<Req, Rep, Client, Options = unknown>(
   definition: ClientProtocol<Req, Rep, Client, Options>,
 ): ProtocolDefinition<Req, Rep, Client, Options>
@@ -113,7 +115,9 @@ export interface Protocol<Req, Rep, Client = undefined> {
 }
 
 /** Types of the module that a `protocolAt` names. */
-export type ProtocolOf<Module> = Module extends { default: ProtocolDefinition<infer Req, infer Rep, infer Client, infer _Options> } ? Protocol<Req, Rep, Client> : never
+export type ProtocolOf<Module> = Module extends { default: ProtocolDefinition<infer Req, infer Rep, infer Client, infer _Options> }
+  ? Protocol<Req, Rep, Client>
+  : never
 
 /** The options that the module's hooks see. */
 export type OptionsOf<Module> = Module extends { default: { readonly [TYPES]?: { options: infer Options } } } ? Options : unknown
@@ -176,7 +180,11 @@ export type ContextOf<P> = P extends (...args: never[]) => Protocol<infer Req, i
 
 function fileUrl(url: URL | string, option: string): string {
   const parsed = url instanceof URL ? url : URL.canParse(String(url)) ? new URL(String(url)) : undefined
-  if (parsed?.protocol !== 'file:') throw new PoolError('BAD_OPTION', `${option}: the module's address must be an absolute file: URL, such as new URL('./module.js', import.meta.url)`)
+  if (parsed?.protocol !== 'file:')
+    throw new PoolError(
+      'BAD_OPTION',
+      `${option}: the module's address must be an absolute file: URL, such as new URL('./module.js', import.meta.url)`,
+    )
   return parsed.href
 }
 

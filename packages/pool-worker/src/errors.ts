@@ -130,22 +130,32 @@ export function encodeError(thrown: unknown, depth = 0): ErrorData {
 }
 
 function encode(thrown: unknown, depth: number): ErrorData {
-  if (!(thrown instanceof Error)) return { type: 'value', name: 'Error', message: typeof thrown === 'string' ? thrown : inspect(thrown, { depth: 1 }) }
+  if (!(thrown instanceof Error)) return { type: 'value', name: 'Error', message: string(thrown) ?? inspect(thrown, { depth: 1 }) }
   const { code, errno, syscall, errors } = thrown as { code?: unknown; errno?: unknown; syscall?: unknown; errors?: unknown }
   const deeper = depth < MAX_DEPTH
+  const pool = PoolError.is(thrown) ? thrown : undefined
   return {
-    type: PoolError.is(thrown) ? 'pool' : ReplyError.is(thrown) ? 'reply' : 'error',
+    type: pool !== undefined ? 'pool' : ReplyError.is(thrown) ? 'reply' : 'error',
     name: String(thrown.name),
     message: String(thrown.message),
-    stack: typeof thrown.stack === 'string' ? thrown.stack : undefined,
-    code: typeof code === 'string' || typeof code === 'number' ? code : undefined,
-    errno: typeof errno === 'number' ? errno : undefined,
-    syscall: typeof syscall === 'string' ? syscall : undefined,
-    phase: PoolError.is(thrown) ? thrown.phase : undefined,
-    outcome: PoolError.is(thrown) ? thrown.outcome : undefined,
+    stack: string(thrown.stack),
+    code: string(code) ?? number(code),
+    errno: number(errno),
+    syscall: string(syscall),
+    phase: pool?.phase,
+    outcome: pool?.outcome,
     cause: deeper && thrown.cause !== undefined ? encodeError(thrown.cause, depth + 1) : undefined,
-    errors: deeper && Array.isArray(errors) ? errors.slice(0, 16).map((error) => encodeError(error, depth + 1)) : undefined,
+    // Half the depth each: sixteen errors that hold one another would else be 16⁸.
+    errors: deeper && Array.isArray(errors) ? errors.slice(0, 16).map((error) => encodeError(error, depth + MAX_DEPTH / 2)) : undefined,
   }
+}
+
+function string(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined
+}
+
+function number(value: unknown): number | undefined {
+  return typeof value === 'number' ? value : undefined
 }
 
 /** Rebuilds an error from its data. A PoolError or ReplyError comes back as one; another keeps its name, code and stack. */
@@ -158,10 +168,12 @@ export function decodeError(data: ErrorData): Error {
 
 function rebuild(data: ErrorData, cause: Error | undefined): Error {
   // The codes of these two were made by the constructors above.
-  if (data.type === 'pool') return new PoolError(data.code as PoolErrorCode, data.message, { phase: data.phase, outcome: data.outcome, cause })
+  if (data.type === 'pool')
+    return new PoolError(data.code as PoolErrorCode, data.message, { phase: data.phase, outcome: data.outcome, cause })
   if (data.type === 'reply') return new ReplyError(String(data.code), data.message)
   const options = cause === undefined ? undefined : { cause }
-  const error = data.errors === undefined ? new Error(data.message, options) : new AggregateError(data.errors.map(decodeError), data.message, options)
+  const error =
+    data.errors === undefined ? new Error(data.message, options) : new AggregateError(data.errors.map(decodeError), data.message, options)
   const define = (key: string, value: unknown) => {
     if (value !== undefined) Object.defineProperty(error, key, { value, configurable: true, writable: true, enumerable: key !== 'name' })
   }

@@ -1,6 +1,7 @@
 /** What crosses between the threads by clone, or as JSON inside frames. */
-import type { Credentials, Endpoint } from './endpoint.ts'
+
 import type { ProtocolReference } from './define.ts'
+import type { Credentials, Endpoint } from './endpoint.ts'
 import type { ErrorData } from './errors.ts'
 import type { CloseReason } from './frame.ts'
 import type { RingMemory } from './ring.ts'
@@ -35,6 +36,8 @@ export interface ShardSettings {
   readonly highWaterMark: number
   /** Bytes of requests that may be on their way to one connection. */
   readonly sendWindow: number
+  /** Whether sockets and timers leave the process free to end: with `shards: 0`, where the caller's side keeps it alive. */
+  readonly unrefSockets: boolean
 }
 
 /** What a shard tells when it has started: the protocol's nature, so that the caller's side knows what to ask for. */

@@ -125,12 +125,12 @@ export class RingProducer {
   }
 
   #hasRoom(total: number): boolean {
-    if (this.#size - (this.#head - this.#tail | 0) >= total) return true
+    if (this.#size - ((this.#head - this.#tail) | 0) >= total) return true
     this.#tail = Atomics.load(this.#control, TAIL)
-    if (this.#size - (this.#head - this.#tail | 0) >= total) return true
+    if (this.#size - ((this.#head - this.#tail) | 0) >= total) return true
     Atomics.store(this.#control, WAITS, 1)
     this.#tail = Atomics.load(this.#control, TAIL)
-    return this.#size - (this.#head - this.#tail | 0) >= total
+    return this.#size - ((this.#head - this.#tail) | 0) >= total
   }
 }
 
@@ -182,7 +182,15 @@ export class RingConsumer {
         if ((meta & 0xff) !== Kind.PAD) {
           left--
           const start = at + HEADER_BYTES
-          onFrame(meta & 0xff, (meta >>> 8) & 0xff, meta >>> 16, words[word + 2] as number, words[word + 3] as number, start, start + length)
+          onFrame(
+            meta & 0xff,
+            (meta >>> 8) & 0xff,
+            meta >>> 16,
+            words[word + 2] as number,
+            words[word + 3] as number,
+            start,
+            start + length,
+          )
         }
         if (((next - this.#freed) | 0) >= this.#step) this.#free()
       }

@@ -53,7 +53,16 @@ export class FrameSender {
   }
 
   /** Sends one message: `payload[start, end)`, in as many fragments as it takes. The payload may be reused afterwards. */
-  send(kind: number, flags: number, slot: number, serial: number, id: number, payload: Uint8Array = NOTHING, start = 0, end: number = payload.length): void {
+  send(
+    kind: number,
+    flags: number,
+    slot: number,
+    serial: number,
+    id: number,
+    payload: Uint8Array = NOTHING,
+    start = 0,
+    end: number = payload.length,
+  ): void {
     const done = this.spilling ? start : this.#write(kind, flags, slot, serial, id, payload, start, end)
     if (done < 0) return
     const rest = done === end ? NOTHING : Buffer.from(Uint8Array.prototype.slice.call(payload, done, end).buffer)

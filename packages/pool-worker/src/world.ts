@@ -3,12 +3,10 @@
  * a simulation can run the real code. This file holds its one real implementation.
  */
 import { connect as connectTcp, type NetConnectOpts, type Socket } from 'node:net'
-import { connect as connectTls, type ConnectionOptions, type TLSSocket } from 'node:tls'
+import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls'
 
 /** A timer, or a turn of the event loop still to come. */
-export interface Cancel {
-  (): void
-}
+export type Cancel = () => void
 
 export interface World {
   /** Milliseconds that only ever grow. */

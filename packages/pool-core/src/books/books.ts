@@ -1,0 +1,367 @@
+/**
+ * The books: who holds which connection, who waits, what has to be opened or closed. Pure: no clock, no I/O, no promise.
+ *
+ * Each step changes the state at once and ends by `#serve`, so that whatever freed a place or a permit, the queue sees it.
+ */
+import type { CloseReason } from '@cenote/pool-worker'
+import { checkBooks } from './check.ts'
+import { type BooksCounts, countBooks } from './counts.ts'
+import { Effects } from './effects.ts'
+import { Pending, type Waiter } from './pending.ts'
+import { Placement } from './placement.ts'
+import type { Slot } from './slots.ts'
+
+/** What the books keep to. */
+export interface BooksLimits {
+  readonly maxConnections: number
+  readonly minConnections: number
+  /** More idle connections than this are closed when one is released or becomes ready. */
+  readonly maxIdle: number
+  /** Callers who may wait. */
+  readonly maxPending: number
+  /** Requests in flight on one connection; 1 is exclusive. */
+  readonly pipelining: number
+  readonly idleTimeoutMs: number
+  /** A connection idle for this long is probed before it is lent; Infinity: never. */
+  readonly probeAfterIdleMs: number
+}
+
+/** The state of the coordinator. All times are in ms, and never go back. */
+export class Books {
+  /** To be carried out after each step, then cleared. */
+  readonly effects: Effects = new Effects()
+  readonly #limits: BooksLimits
+  readonly #fit: (slot: Slot) => boolean
+  readonly #placement: Placement
+  readonly #pending: Pending = new Pending()
+  /** In flight on all connections before another opens: a quarter of the pipelining limit. */
+  readonly #growAt: number
+  #gate = true
+  #retired = false
+  #now = 0
+
+  /** `fit` reads a slot's shared word: false means that its shard already knows it dead. It must stay false until `gone`. */
+  constructor(limits: BooksLimits, fit: (slot: Slot) => boolean) {
+    this.#limits = limits
+    this.#fit = fit
+    this.#growAt = Math.ceil(limits.pipelining / 4)
+    this.#placement = new Placement(limits, fit)
+  }
+
+  /** A shard is live, with no slots: for the first time, or again after `removeShard`. */
+  addShard(shard: number): void {
+    if ((this.#placement.shards[shard]?.connections ?? 0) > 0) throw new Error(`shard ${shard} still has connections`)
+    this.#placement.setLive(shard, true)
+    this.#serve()
+  }
+
+  /** A shard has died: its connections are lost to all, but hold their permits until `gone` or `removeShard`. */
+  suspendShard(shard: number): void {
+    const home = this.#placement.setLive(shard, false)
+    for (const slot of home.slots) if (slot.state !== 'free') this.#placement.move(slot, 'closing')
+    this.#serve()
+  }
+
+  /** A dead shard's thread is gone, and every connection with it. */
+  removeShard(shard: number): void {
+    const home = this.#placement.setLive(shard, false)
+    for (const slot of home.slots) if (slot.state !== 'free') this.#placement.move(slot, 'free')
+    this.#serve()
+  }
+
+  /**
+   * Asks for a connection (lease) or a place on one (request).
+   *
+   * @returns The slot, granted at once. Undefined with `waiter.queued`: a grant will follow among the effects.
+   * Undefined without: refused, `maxPending` wait already.
+   */
+  get(waiter: Waiter, now: number): Slot | undefined {
+    this.#now = now
+    const slot = waiter.kind === 'request' ? this.#joinNow() : this.#leaseNow()
+    if (slot !== undefined || this.#pending.size >= this.#limits.maxPending) return slot
+    this.#pending.push(waiter)
+    this.#serve()
+    return undefined
+  }
+
+  /** A lease without waiting and without a probe, or undefined. Never passes one that waits. */
+  tryLease(now: number): Slot | undefined {
+    this.#now = now
+    return this.#leaseNow()
+  }
+
+  /** The waiter who has waited longest. */
+  get oldest(): Waiter | undefined {
+    return this.#pending.head
+  }
+
+  /** Takes a waiter out of the queue. A connection being opened for it stays in the pool. False: it does not wait. */
+  cancel(waiter: Waiter): boolean {
+    if (!waiter.queued) return false
+    this.#pending.remove(waiter)
+    this.#serve()
+    return true
+  }
+
+  /** One request of a shared connection has ended, or an abandoned one's place has become free. */
+  finish(slot: Slot, now: number): void {
+    this.#now = now
+    if (slot.state === 'closing') {
+      if (slot.inFlight > 0) slot.inFlight--
+      return
+    }
+    expect(slot, slot.state === 'shared', 'finish')
+    slot.inFlight--
+    if (slot.inFlight === 0) slot.blocked = false // nothing is owed any more
+    if (slot.inFlight > 0) {
+      if (!slot.reserved) this.#placement.move(slot, 'shared')
+      this.#serve()
+    } else if (this.#pending.size > 0) this.#available(slot)
+    else if (this.#retired) this.#close(slot, 'shutdown')
+    else this.#toIdle(slot)
+  }
+
+  /** A lease has ended and left nothing behind: to the next waiter, else idle, else closed above `maxIdle`. */
+  release(slot: Slot, now: number): void {
+    this.#now = now
+    if (slot.state === 'closing') return
+    expect(slot, slot.state === 'leased', 'release')
+    this.#available(slot)
+  }
+
+  /** A lease has ended, and its shard is asked to prove the connection fit: `ready` or `gone` follows. */
+  reset(slot: Slot): void {
+    if (slot.state === 'closing') return
+    expect(slot, slot.state === 'leased', 'reset')
+    this.#placement.move(slot, 'resetting')
+    this.#serve()
+  }
+
+  /** A connection was opened, probed or reset. */
+  ready(slot: Slot, now: number): void {
+    this.#now = now
+    if (slot.state === 'closing') return
+    expect(slot, slot.state === 'opening' || slot.state === 'probing' || slot.state === 'resetting', 'ready')
+    this.#available(slot)
+  }
+
+  /** A handler runs on this leased connection, or no longer: requests avoid its shard meanwhile. */
+  markHandler(slot: Slot, running: boolean): void {
+    if (slot.state === 'leased' || slot.state === 'closing') this.#placement.setHandler(slot, running)
+  }
+
+  /** The oldest owed reply of a shared connection was abandoned: it takes no new request until this is taken back. */
+  block(slot: Slot, blocked: boolean): void {
+    if (slot.state !== 'shared' || slot.blocked === blocked) return
+    slot.blocked = blocked
+    if (!slot.reserved) this.#placement.move(slot, 'shared')
+    this.#serve()
+  }
+
+  /** Ends a connection. It keeps its permit until `gone`. */
+  close(slot: Slot, reason: CloseReason): void {
+    if (slot.state === 'closing' || slot.state === 'free') return
+    this.#close(slot, reason)
+    this.#serve()
+  }
+
+  /** A connection has ended, in whatever state it was: its permit returns and its slot is free. */
+  gone(slot: Slot, now: number): void {
+    this.#now = now
+    if (slot.state === 'free') return
+    this.#placement.move(slot, 'free')
+    this.#serve()
+  }
+
+  /** Closed: no connection opens. Opened: those that are wanted do. */
+  setGate(open: boolean, now: number): void {
+    this.#now = now
+    this.#gate = open
+    this.#serve()
+  }
+
+  /** Opens up to `minConnections`. */
+  refill(now: number): void {
+    this.#now = now
+    while (this.#placement.living < this.#limits.minConnections && this.#open()) {}
+  }
+
+  /**
+   * Closes what has been idle for `idleTimeoutMs`, the longest first, as long as `minConnections` others live.
+   *
+   * @returns When to call again. Infinity: not before another connection has been opened.
+   */
+  expireIdle(now: number): number {
+    this.#now = now
+    const { idleTimeoutMs, minConnections } = this.#limits
+    if (idleTimeoutMs === Number.POSITIVE_INFINITY) return Number.POSITIVE_INFINITY
+    let oldest = this.#placement.oldestIdle()
+    while (oldest !== undefined && oldest.idleSince + idleTimeoutMs <= now && this.#placement.living > minConnections) {
+      this.#close(oldest, 'idle')
+      oldest = this.#placement.oldestIdle()
+    }
+    if (this.#placement.living === 0) return Number.POSITIVE_INFINITY
+    const due = (oldest?.idleSince ?? now) + idleTimeoutMs
+    return due > now ? due : now + idleTimeoutMs
+  }
+
+  /** Shutdown: closes what is idle, opens nothing more, and closes every other connection when nobody waits for it. */
+  retire(now: number): void {
+    this.#now = now
+    this.#retired = true
+    for (let slot = this.#placement.oldestIdle(); slot !== undefined; slot = this.#placement.oldestIdle()) this.#close(slot, 'shutdown')
+  }
+
+  /** The state in numbers. `opening` counts those being probed too; the states add up to `connections`. */
+  counts(): BooksCounts {
+    return countBooks(this.#placement, this.#pending)
+  }
+
+  /** Derives every invariant anew. Empty: all hold. For tests. */
+  check(): string[] {
+    return checkBooks({
+      placement: this.#placement,
+      pending: this.#pending,
+      limits: this.#limits,
+      growAt: this.#growAt,
+      mayOpen: this.#gate && !this.#retired,
+      now: this.#now,
+      fit: this.#fit,
+    })
+  }
+
+  #leaseNow(): Slot | undefined {
+    if (this.#pending.leases > 0) return undefined
+    const slot = this.#placement.freshIdle(this.#now)
+    if (slot !== undefined) this.#placement.move(slot, 'leased')
+    return slot
+  }
+
+  #joinNow(): Slot | undefined {
+    // If requests wait, no connection has room; while a lease waits uncovered, none is left unreserved: `#serve` saw to both.
+    if (this.#pending.requests > 0) return undefined
+    const slot = this.#placement.joinable(this.#now)
+    if (slot === undefined) return undefined
+    this.#join(slot)
+    const { opening, probing } = this.#placement.tally
+    if (this.#placement.lowestLoad >= this.#growAt && opening + probing === 0) this.#bringOne()
+    return slot
+  }
+
+  #join(slot: Slot): void {
+    slot.inFlight++
+    this.#placement.move(slot, 'shared')
+  }
+
+  #toIdle(slot: Slot): void {
+    slot.idleSince = this.#now
+    this.#placement.move(slot, 'idle')
+  }
+
+  #close(slot: Slot, reason: CloseReason): void {
+    this.#placement.move(slot, 'closing')
+    this.effects.push('close', slot, undefined, reason)
+  }
+
+  /** A connection with nothing in flight: to the oldest waiter, else idle, else closed. */
+  #available(slot: Slot): void {
+    const oldest = this.#pending.head
+    if (this.#placement.isFit(slot)) {
+      if (oldest !== undefined) this.#give(slot, oldest)
+      else if (this.#retired) this.#close(slot, 'shutdown')
+      else if (this.#mayIdle()) this.#toIdle(slot)
+      else this.#close(slot, 'idle')
+    }
+    this.#serve()
+  }
+
+  #mayIdle(): boolean {
+    const { tally, living } = this.#placement
+    return tally.idle < this.#limits.maxIdle || living <= this.#limits.minConnections
+  }
+
+  /** A connection with nothing in flight goes to the oldest waiter; if that is a request, those right behind it share it. */
+  #give(slot: Slot, oldest: Waiter): void {
+    if (oldest.kind === 'lease') {
+      this.#placement.move(slot, 'leased')
+      this.#grant(slot, oldest)
+      return
+    }
+    slot.reserved = false
+    slot.inFlight = 0
+    let next: Waiter | undefined = oldest
+    while (next?.kind === 'request' && slot.inFlight < this.#limits.pipelining) {
+      slot.inFlight++
+      this.#grant(slot, next)
+      next = this.#pending.head
+    }
+    this.#placement.move(slot, 'shared')
+  }
+
+  #grant(slot: Slot, waiter: Waiter): void {
+    this.#pending.remove(waiter)
+    this.effects.push('grant', slot, waiter, 'idle')
+  }
+
+  /**
+   * Serves the queue after any change, in this order: idle connections to the oldest; a coming connection for each waiting
+   * lease; a reservation for each lease still without; places for requests on what is left; a coming connection for the rest.
+   * One pass is enough: a lease is left without only when nothing can be opened, and then nothing opens for requests either.
+   */
+  #serve(): void {
+    const pending = this.#pending
+    if (pending.size === 0 && this.#placement.reserved.size === 0) return
+    for (let oldest = pending.head; oldest !== undefined; oldest = pending.head) {
+      const slot = this.#placement.freshIdle(this.#now)
+      if (slot === undefined) break
+      this.#give(slot, oldest)
+    }
+    this.#bring(pending.leases)
+    this.#reserve(pending.leases - this.#placement.coming)
+    for (let request = pending.firstRequest; request !== undefined; request = pending.firstRequest) {
+      const slot = this.#placement.joinable(this.#now)
+      if (slot === undefined) break
+      this.#join(slot)
+      this.#grant(slot, request)
+    }
+    this.#bring(pending.leases + Math.ceil(pending.requests / this.#growAt))
+  }
+
+  /** Reserves shared connections, or lifts reservations, until there are `wanted` or no more to reserve. */
+  #reserve(wanted: number): void {
+    const { reserved } = this.#placement
+    while (reserved.size < wanted) {
+      const slot = this.#placement.reservable()
+      if (slot === undefined) return
+      slot.reserved = true
+      this.#placement.move(slot, 'shared')
+    }
+    for (let last = reserved.head; last !== undefined && reserved.size > wanted; last = reserved.head) {
+      last.reserved = false
+      this.#placement.move(last, 'shared')
+    }
+  }
+
+  #bring(wanted: number): void {
+    while (this.#placement.coming < wanted && this.#bringOne()) {}
+  }
+
+  /** Lets one more connection come: one idle for long by a probe, else a new one. */
+  #bringOne(): boolean {
+    const slot = this.#placement.anyIdle()
+    if (slot === undefined) return this.#open()
+    this.#placement.move(slot, 'probing')
+    this.effects.push('probe', slot, undefined, 'idle')
+    return true
+  }
+
+  #open(): boolean {
+    const slot = this.#gate && !this.#retired ? this.#placement.open() : undefined
+    if (slot !== undefined) this.effects.push('open', slot, undefined, 'idle')
+    return slot !== undefined
+  }
+}
+
+function expect(slot: Slot, holds: boolean, step: string): void {
+  if (!holds) throw new Error(`${step} of a slot that is ${slot.state}`)
+}

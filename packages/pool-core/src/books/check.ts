@@ -1,0 +1,132 @@
+/** Derives every invariant of the books from scratch, by looking at each slot and each waiter. For tests. */
+import type { Pending, Waiter } from './pending.ts'
+import type { Placement } from './placement.ts'
+import { emptyTally, type ShardSlots, type Slot, type SlotList } from './slots.ts'
+
+/** The parts of the books. */
+export interface BooksState {
+  readonly placement: Placement
+  readonly pending: Pending
+  readonly limits: {
+    readonly maxConnections: number
+    readonly maxPending: number
+    readonly pipelining: number
+    readonly probeAfterIdleMs: number
+  }
+  readonly growAt: number
+  readonly mayOpen: boolean
+  readonly now: number
+  readonly fit: (slot: Slot) => boolean
+}
+
+/** Says what does not hold, one line each. */
+export function checkBooks(state: BooksState): string[] {
+  const problems: string[] = []
+  const check = (holds: boolean, problem: string): void => {
+    if (!holds) problems.push(problem)
+  }
+  const slots: Slot[] = []
+  for (const home of state.placement.shards) {
+    if (home === undefined) continue
+    checkShard(state, home, check)
+    slots.push(...home.slots)
+  }
+  checkTotals(state, slots, check)
+  checkPending(state, check)
+  checkService(state, slots, check)
+  return problems
+}
+
+type Check = (holds: boolean, problem: string) => void
+
+function checkShard({ placement, limits }: BooksState, home: ShardSlots, check: Check): void {
+  const at = `shard ${home.shard}`
+  const tally = emptyTally()
+  let handlers = 0
+  for (const slot of home.slots) {
+    tally[slot.state]++
+    if (slot.handler) handlers++
+    const name = `slot ${home.shard}/${slot.index} (${slot.state})`
+    check(slot.list === listOf(placement, slot), `${name} stands in the wrong list`)
+    check((slot.state === 'shared') === slot.inFlight > 0 || slot.state === 'closing', `${name} has ${slot.inFlight} in flight`)
+    check(slot.inFlight >= 0 && slot.inFlight <= limits.pipelining, `${name} has ${slot.inFlight} in flight`)
+    check(!(slot.reserved || slot.blocked) || slot.state === 'shared', `${name} is reserved or blocked`)
+    check(!slot.handler || slot.state === 'leased' || slot.state === 'closing', `${name} runs a handler`)
+    check(home.live || slot.state === 'closing' || slot.state === 'free', `${name} is in use though its shard is not live`)
+  }
+  for (const state of Object.keys(tally) as (keyof typeof tally)[]) // an object made by emptyTally has no other keys
+    check(tally[state] === home.tally[state], `${at} counts ${home.tally[state]} ${state}, there are ${tally[state]}`)
+  check(handlers === home.handlers, `${at} counts ${home.handlers} handlers, there are ${handlers}`)
+  for (const list of [home.idle, home.blocked, ...home.levels]) checkList(list, at, check)
+  for (let slot = home.idle.head; slot?.listNext !== undefined; slot = slot.listNext)
+    check(slot.idleSince >= slot.listNext.idleSince, `${at} has its idle slots out of order`)
+  const least = home.levels.find((level) => level.size > 0)?.head
+  check(home.leastLoaded() === least, `${at} finds the wrong least loaded slot`)
+}
+
+function listOf(placement: Placement, slot: Slot): SlotList | undefined {
+  if (slot.state === 'idle') return slot.home.idle
+  if (slot.state !== 'shared') return undefined
+  if (slot.reserved) return placement.reserved
+  return slot.blocked ? slot.home.blocked : slot.home.levels[slot.inFlight]
+}
+
+function checkList(list: SlotList, at: string, check: Check): void {
+  let size = 0
+  let last: Slot | undefined
+  for (let slot = list.head; slot !== undefined; slot = slot.listNext) {
+    check(slot.list === list && slot.listPrev === last, `${at} has a broken list`)
+    last = slot
+    size++
+  }
+  check(list.tail === last && list.size === size, `${at} has a list with a wrong end or size`)
+}
+
+function checkTotals({ placement, limits }: BooksState, slots: readonly Slot[], check: Check): void {
+  const tally = emptyTally()
+  for (const slot of slots) tally[slot.state]++
+  for (const state of Object.keys(tally) as (keyof typeof tally)[]) // as above
+    check(tally[state] === placement.tally[state], `${placement.tally[state]} ${state} are counted, there are ${tally[state]}`)
+  const connections = slots.length - tally.free
+  check(connections === placement.connections, `${placement.connections} connections are counted, there are ${connections}`)
+  check(connections <= limits.maxConnections, `${connections} connections exceed ${limits.maxConnections}`)
+  checkList(placement.reserved, 'the pool', check)
+  check(placement.reserved.size === slots.filter((slot) => slot.reserved).length, 'reserved slots are miscounted')
+}
+
+function checkPending({ pending, limits }: BooksState, check: Check): void {
+  const waiters: Waiter[] = []
+  for (let waiter = pending.head; waiter !== undefined; waiter = waiter.waiterNext) {
+    check(waiter.queued && waiter.waiterPrev === waiters.at(-1), 'the queue is broken')
+    waiters.push(waiter)
+  }
+  const requests = waiters.filter((waiter) => waiter.kind === 'request')
+  check(pending.requests === requests.length, 'waiting requests are miscounted')
+  check(pending.leases === waiters.length - requests.length, 'waiting leases are miscounted')
+  check(pending.firstRequest === requests[0], 'the oldest request is the wrong one')
+  check(waiters.length <= limits.maxPending, `${waiters.length} wait`)
+}
+
+/** Nobody waits who could be served, and what the waiters need is on its way as far as the limits allow. */
+function checkService({ placement, pending, limits, growAt, mayOpen, now, fit }: BooksState, slots: readonly Slot[], check: Check): void {
+  const { coming, reserved } = placement
+  const uncovered = Math.max(0, pending.leases - coming)
+  check(reserved.size <= uncovered, `${reserved.size} are reserved for ${uncovered} leases`)
+  if (pending.size === 0) return
+  const wanted = pending.leases + Math.ceil(pending.requests / growAt)
+  const fitSlots = slots.filter((slot) => (slot.state === 'idle' || slot.state === 'shared') && fit(slot))
+  const idle = fitSlots.filter((slot) => slot.state === 'idle')
+  const fresh = idle.filter((slot) => now - slot.idleSince < limits.probeAfterIdleMs)
+  const free = fitSlots.filter((slot) => slot.state === 'shared' && !slot.reserved)
+  const joinable = free.filter((slot) => !slot.blocked && slot.inFlight < limits.pipelining)
+  check(fresh.length === 0, 'somebody waits while a fresh idle connection exists')
+  check(idle.length === 0 || coming >= wanted, 'somebody waits for nothing while an idle connection could be probed')
+  check(uncovered <= reserved.size || free.length === 0, 'a lease waits for nothing while a connection could be reserved')
+  check(pending.requests === 0 || joinable.length === 0, 'a request waits while a connection has room')
+  check(coming >= wanted || !mayOpen || !canOpen(placement, limits.maxConnections), 'somebody waits while a connection could be opened')
+}
+
+function canOpen(placement: Placement, maxConnections: number): boolean {
+  const cap = Math.ceil(maxConnections / placement.live.length)
+  return placement.connections < maxConnections && placement.live.some((home) => home.connections < cap)
+}

@@ -1,0 +1,52 @@
+/** The books in numbers. */
+import type { Pending } from './pending.ts'
+import type { Placement } from './placement.ts'
+import type { Tally } from './slots.ts'
+
+/** One shard's share. The states add up to `connections`. */
+export interface ShardCounts {
+  readonly shard: number
+  readonly live: boolean
+  readonly connections: number
+  readonly idle: number
+  /** Being opened or probed. */
+  readonly opening: number
+  /** Leased, or shared with at least one request in flight. */
+  readonly inUse: number
+  readonly resetting: number
+  readonly closing: number
+  /** Handlers that run. */
+  readonly handlers: number
+}
+
+/** All shards together. The states add up to `connections`. */
+export interface BooksCounts {
+  readonly connections: number
+  readonly idle: number
+  /** Being opened or probed. */
+  readonly opening: number
+  /** Leased, or shared with at least one request in flight. */
+  readonly inUse: number
+  readonly resetting: number
+  readonly closing: number
+  readonly pendingLeases: number
+  readonly pendingRequests: number
+  readonly perShard: readonly ShardCounts[]
+}
+
+/** Adds up the books at this moment. */
+export function countBooks(placement: Placement, pending: Pending): BooksCounts {
+  const perShard: ShardCounts[] = []
+  for (const home of placement.shards) {
+    if (home === undefined) continue
+    const { shard, live, connections, handlers } = home
+    perShard.push({ shard, live, connections, ...countStates(home.tally), handlers })
+  }
+  const { connections, tally } = placement
+  return { connections, ...countStates(tally), pendingLeases: pending.leases, pendingRequests: pending.requests, perShard }
+}
+
+function countStates(tally: Tally): Pick<BooksCounts, 'idle' | 'opening' | 'inUse' | 'resetting' | 'closing'> {
+  const { idle, opening, probing, shared, leased, resetting, closing } = tally
+  return { idle, opening: opening + probing, inUse: shared + leased, resetting, closing }
+}

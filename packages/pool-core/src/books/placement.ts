@@ -1,0 +1,190 @@
+/** Which connection: the slots of all shards, where each stands, and the choice among them. */
+import { MAX_SLOTS } from '@cenote/pool-worker'
+import { emptyTally, ShardSlots, type Slot, SlotList, type SlotState, type Tally } from './slots.ts'
+
+/** What placement must know of the limits. */
+export interface PlacementLimits {
+  readonly maxConnections: number
+  readonly pipelining: number
+  readonly probeAfterIdleMs: number
+}
+
+/** All slots. Choosing looks at one candidate per live shard, however many connections there are. */
+export class Placement {
+  /** By shard number. */
+  readonly shards: (ShardSlots | undefined)[] = []
+  live: readonly ShardSlots[] = []
+  readonly tally: Tally = emptyTally()
+  /** Reserved slots, the last reserved at the head. */
+  readonly reserved: SlotList = new SlotList()
+  /** Of all that `joinable` looked at last: the fewest in flight, Infinity when there was none. */
+  lowestLoad: number = Number.POSITIVE_INFINITY
+  readonly #limits: PlacementLimits
+  readonly #fit: (slot: Slot) => boolean
+
+  constructor(limits: PlacementLimits, fit: (slot: Slot) => boolean) {
+    this.#limits = limits
+    this.#fit = fit
+  }
+
+  /** Slots that hold a permit. */
+  get connections(): number {
+    return this.living + this.tally.closing
+  }
+
+  /** Connections that are not on their way out. */
+  get living(): number {
+    const { opening, probing, idle, shared, leased, resetting } = this.tally
+    return opening + probing + idle + shared + leased + resetting
+  }
+
+  /** Connections that somebody will be served by as soon as they are ready. */
+  get coming(): number {
+    return this.tally.opening + this.tally.probing + this.tally.resetting
+  }
+
+  /** Makes a shard live, or no longer. */
+  setLive(shard: number, live: boolean): ShardSlots {
+    const home = this.shards[shard] ?? new ShardSlots(shard, this.#limits.pipelining)
+    this.shards[shard] = home
+    home.live = live
+    this.live = this.shards.filter((each) => each?.live) as ShardSlots[] // the filter leaves no undefined
+    return home
+  }
+
+  /** Whether a connection may be lent: a dead one goes to closing here, its LOST is on the way. */
+  isFit(slot: Slot): boolean {
+    if (this.#fit(slot)) return true
+    this.move(slot, 'closing')
+    return false
+  }
+
+  /** Puts a slot into a state and into the list that goes with it. For `shared`, set `inFlight` first. */
+  move(slot: Slot, state: SlotState): void {
+    const { home, state: before } = slot
+    slot.list?.remove(slot)
+    if (before !== state) this.#count(slot, before, state)
+    if (state === 'shared') {
+      if (slot.reserved) this.reserved.unshift(slot)
+      else home.shelve(slot)
+      return
+    }
+    slot.reserved = false
+    slot.blocked = false
+    if (state === 'idle') home.idle.unshift(slot)
+    else if (state === 'free') home.giveBack(slot)
+  }
+
+  #count(slot: Slot, before: SlotState, state: SlotState): void {
+    const { home } = slot
+    home.tally[before]--
+    home.tally[state]++
+    this.tally[before]--
+    this.tally[state]++
+    slot.state = state
+    if (slot.handler && state !== 'closing') this.setHandler(slot, false)
+    if (state === 'free') slot.inFlight = 0
+  }
+
+  /** Notes that a handler runs on a slot, or no longer. */
+  setHandler(slot: Slot, running: boolean): void {
+    if (slot.handler === running) return
+    slot.handler = running
+    slot.home.handlers += running ? 1 : -1
+  }
+
+  /** The most recently used idle connection of the least busy shard that needs no probe. */
+  freshIdle(now: number): Slot | undefined {
+    return this.#idle(now - this.#limits.probeAfterIdleMs)
+  }
+
+  /** The same, probe or not. */
+  anyIdle(): Slot | undefined {
+    return this.#idle(Number.NEGATIVE_INFINITY)
+  }
+
+  #idle(since: number): Slot | undefined {
+    for (;;) {
+      let best: Slot | undefined
+      for (const home of this.live) {
+        const slot = home.idle.head
+        if (slot === undefined || slot.idleSince <= since) continue
+        if (best === undefined || home.busy < best.home.busy) best = slot
+      }
+      if (best === undefined || this.isFit(best)) return best
+    }
+  }
+
+  /** Where a request goes: shards without running handlers first, then the fewest in flight, then the least busy shard. */
+  joinable(now: number): Slot | undefined {
+    for (;;) {
+      const best = this.#bestToJoin(now - this.#limits.probeAfterIdleMs)
+      if (best === undefined || this.isFit(best)) return best
+    }
+  }
+
+  #bestToJoin(since: number): Slot | undefined {
+    let best: Slot | undefined
+    this.lowestLoad = Number.POSITIVE_INFINITY
+    for (const home of this.live) {
+      const top = home.idle.head
+      const slot = top !== undefined && top.idleSince > since ? top : home.leastLoaded()
+      if (slot === undefined || slot.inFlight >= this.#limits.pipelining) continue
+      if (slot.inFlight < this.lowestLoad) this.lowestLoad = slot.inFlight
+      if (best === undefined || isBetter(slot, best)) best = slot
+    }
+    return best
+  }
+
+  /** The shared connection to reserve: the fewest in flight; one that is blocked only if there is no other. */
+  reservable(): Slot | undefined {
+    for (;;) {
+      let best: Slot | undefined
+      for (const home of this.live) {
+        const slot = home.leastLoaded()
+        if (slot !== undefined && (best === undefined || slot.inFlight < best.inFlight)) best = slot
+      }
+      best ??= this.live.find((home) => home.blocked.size > 0)?.blocked.head
+      if (best === undefined || this.isFit(best)) return best
+    }
+  }
+
+  /** The connection that has been idle longest. */
+  oldestIdle(): Slot | undefined {
+    let oldest: Slot | undefined
+    for (const home of this.live) {
+      const slot = home.idle.tail
+      if (slot !== undefined && (oldest === undefined || slot.idleSince < oldest.idleSince)) oldest = slot
+    }
+    return oldest
+  }
+
+  /**
+   * The live shard with the fewest connections, if the limits allow it one more. Below the cap of all, the fewest is always
+   * less than an even share: so no shard opens more than `maxConnections` / live shards, rounded up.
+   */
+  #shardToOpenOn(): ShardSlots | undefined {
+    if (this.connections >= this.#limits.maxConnections) return undefined
+    let best: ShardSlots | undefined
+    for (const home of this.live) if (best === undefined || home.connections < best.connections) best = home
+    return best !== undefined && best.connections < MAX_SLOTS ? best : undefined
+  }
+
+  /** A slot for a new connection, or undefined: asked here alone, so the cap holds. */
+  open(): Slot | undefined {
+    const home = this.#shardToOpenOn()
+    if (home === undefined) return undefined
+    const before = home.slots.length
+    const slot = home.take()
+    this.tally.free += home.slots.length - before
+    this.move(slot, 'opening')
+    return slot
+  }
+}
+
+function isBetter(slot: Slot, best: Slot): boolean {
+  const avoid = slot.home.handlers > 0
+  if (avoid !== best.home.handlers > 0) return !avoid
+  if (slot.inFlight !== best.inFlight) return slot.inFlight < best.inFlight
+  return slot.home.busy < best.home.busy
+}

@@ -1,0 +1,165 @@
+/** The places for connections: one slot, the lists it can stand in, and the slots of one shard. */
+
+/** Where a slot stands. Every state but `free` holds one permit of `maxConnections`. */
+export type SlotState = 'opening' | 'probing' | 'idle' | 'shared' | 'leased' | 'resetting' | 'closing' | 'free'
+
+/** How many slots are in each state. */
+export type Tally = Record<SlotState, number>
+
+/** All zero. */
+export function emptyTally(): Tally {
+  return { opening: 0, probing: 0, idle: 0, shared: 0, leased: 0, resetting: 0, closing: 0, free: 0 }
+}
+
+/** One place for a connection. The object is reused: `serial` tells one connection from the next. Written by the books alone. */
+export class Slot {
+  readonly shard: number
+  /** Within the shard; reused only after the slot was free. */
+  readonly index: number
+  readonly home: ShardSlots
+  /** Of the connection that fills the slot: an int32 above 0 that grows with each. */
+  serial = 0
+  endpoint = 0
+  state: SlotState = 'free'
+  /** Requests on a shared connection, abandoned ones too while their reply is owed. */
+  inFlight = 0
+  /** Takes no more requests: at zero in flight it goes to the oldest waiter. */
+  reserved = false
+  /** Its oldest owed reply was abandoned: takes no new request meanwhile. */
+  blocked = false
+  /** A handler runs on it. */
+  handler = false
+  /** When it became idle, in ms. */
+  idleSince = 0
+
+  list: SlotList | undefined = undefined
+  listNext: Slot | undefined = undefined
+  listPrev: Slot | undefined = undefined
+
+  constructor(home: ShardSlots, index: number) {
+    this.home = home
+    this.shard = home.shard
+    this.index = index
+  }
+}
+
+/** A doubly linked list threaded through the slots themselves: a slot stands in one list at most, and leaves it in one step. */
+export class SlotList {
+  head: Slot | undefined = undefined
+  tail: Slot | undefined = undefined
+  size = 0
+
+  /** Puts a slot that is in no list at the head. */
+  unshift(slot: Slot): void {
+    slot.list = this
+    slot.listPrev = undefined
+    slot.listNext = this.head
+    if (this.head === undefined) this.tail = slot
+    else this.head.listPrev = slot
+    this.head = slot
+    this.size++
+  }
+
+  /** Takes out a slot of this list. */
+  remove(slot: Slot): void {
+    const { listNext: next, listPrev: previous } = slot
+    if (previous === undefined) this.head = next
+    else previous.listNext = next
+    if (next === undefined) this.tail = previous
+    else next.listPrev = previous
+    slot.list = undefined
+    slot.listNext = undefined
+    slot.listPrev = undefined
+    this.size--
+  }
+}
+
+const MAX_SERIAL = 0x7fff_ffff
+
+/**
+ * The slots of one shard, found without a scan:
+ * ```
+ *  idle     most recently used ⇄ … ⇄ least recently used
+ *  levels   [1] ⇄ …   [2] ⇄ …   …   [pipelining] ⇄ …    shared ones by requests in flight; reserved and blocked ones not
+ *  blocked  ⇄ …                                         shared, not reserved
+ * ```
+ */
+export class ShardSlots {
+  readonly shard: number
+  /** May be granted from and opened on. */
+  live = false
+  readonly slots: Slot[] = []
+  readonly tally: Tally = emptyTally()
+  /** Handlers that run. */
+  handlers = 0
+  readonly idle: SlotList = new SlotList()
+  readonly levels: readonly SlotList[]
+  readonly blocked: SlotList = new SlotList()
+  readonly #unused: Slot[] = []
+  #serial = 0
+  /** No level below it holds a slot. */
+  #lowest: number
+
+  constructor(shard: number, pipelining: number) {
+    this.shard = shard
+    this.levels = Array.from({ length: pipelining + 1 }, () => new SlotList())
+    this.#lowest = this.levels.length
+  }
+
+  /** Slots that hold a permit. */
+  get connections(): number {
+    return this.slots.length - this.tally.free
+  }
+
+  /** How much work the shard has: what placement compares. */
+  get busy(): number {
+    return this.tally.leased + this.tally.shared + this.handlers
+  }
+
+  /** A free slot with a new serial. */
+  take(): Slot {
+    const slot = this.#unused.pop() ?? this.#grow()
+    this.#serial = this.#serial === MAX_SERIAL ? 1 : this.#serial + 1
+    slot.serial = this.#serial
+    return slot
+  }
+
+  /** Keeps a freed slot for the next `take`. */
+  giveBack(slot: Slot): void {
+    this.#unused.push(slot)
+  }
+
+  /** Lists a shared slot by its load. */
+  shelve(slot: Slot): void {
+    const level = this.levels[slot.inFlight]
+    if (slot.blocked || level === undefined) {
+      this.blocked.unshift(slot)
+      return
+    }
+    level.unshift(slot)
+    if (slot.inFlight < this.#lowest) this.#lowest = slot.inFlight
+  }
+
+  /** The shared slot with the fewest in flight, neither reserved nor blocked; it may be full. */
+  leastLoaded(): Slot | undefined {
+    const { levels } = this
+    let level = this.#lowest
+    while (level < levels.length) {
+      const head = levels[level]?.head
+      if (head !== undefined) {
+        this.#lowest = level
+        return head
+      }
+      level++
+    }
+    this.#lowest = level
+    return undefined
+  }
+
+  #grow(): Slot {
+    const slot = new Slot(this, this.slots.length)
+    this.slots.push(slot)
+    this.tally.free++
+    return slot
+  }
+}

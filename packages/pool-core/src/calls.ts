@@ -1,0 +1,129 @@
+/** The record of what a caller waits for: its own entry in the queue, in the wheel and in its connection's list. */
+import type { Timed } from '@cenote/pool-worker'
+import type { Waiter, WaiterKind } from './books/pending.ts'
+import type { Slot } from './books/slots.ts'
+import type { Lease } from './lease.ts'
+import type { Run } from './runs.ts'
+
+/**
+ * One wait. As a 'request' it takes a place on a shared connection, or goes over its lease; as a 'lease' it waits for a
+ * connection of its own and resolves with its slot. It settles once; the place it took may be owed longer.
+ */
+export class Call implements Waiter, Timed {
+  readonly kind: WaiterKind
+  queued = false
+  waiterNext: Waiter | undefined = undefined
+  waiterPrev: Waiter | undefined = undefined
+
+  deadline: number = Number.POSITIVE_INFINITY
+  wheelNext: Timed | undefined = undefined
+  wheelPrev: Timed | undefined = undefined
+  wheelBucket = -1
+
+  /** In the link's table while in flight, else -1. */
+  id = -1
+  /** How many calls began on its connection before it; -1 until its first byte is on the way to the shard. */
+  ordinal = -1
+  lineNext: Call | undefined = undefined
+  linePrev: Call | undefined = undefined
+  slot: Slot | undefined = undefined
+  /** How often it went on to another connection. */
+  moves = 0
+  settled = false
+  /** When it joined the queue, in the world's milliseconds; 0: it has not. */
+  queuedAt = 0
+  /** The handler whose caller this is. */
+  run: Run | undefined = undefined
+  readonly timeoutMs: number
+
+  readonly request: unknown
+  readonly lease: Lease | undefined
+  readonly idempotent: boolean
+  readonly #resolve: (value: never) => void
+  readonly #reject: (error: unknown) => void
+  #signal: AbortSignal | undefined = undefined
+  #onAbort: (() => void) | undefined = undefined
+
+  constructor(
+    kind: WaiterKind,
+    timeoutMs: number,
+    resolve: (value: never) => void,
+    reject: (error: unknown) => void,
+    request?: unknown,
+    lease?: Lease,
+    idempotent = false,
+  ) {
+    this.kind = kind
+    this.timeoutMs = timeoutMs
+    this.#resolve = resolve
+    this.#reject = reject
+    this.request = request
+    this.lease = lease
+    this.idempotent = idempotent
+  }
+
+  /** Calls `onAbort` when the signal aborts before the call has settled. */
+  watch(signal: AbortSignal, onAbort: () => void): void {
+    this.#signal = signal
+    this.#onAbort = onAbort
+    signal.addEventListener('abort', onAbort, { once: true })
+  }
+
+  resolve(value: unknown): void {
+    this.#end()
+    this.#resolve(value as never) // the promise was made by whoever knows the type
+  }
+
+  reject(error: unknown): void {
+    this.#end()
+    this.#reject(error)
+  }
+
+  #end(): void {
+    this.settled = true
+    if (this.#onAbort === undefined) return
+    this.#signal?.removeEventListener('abort', this.#onAbort)
+    this.#onAbort = this.#signal = undefined
+  }
+}
+
+const INDEX_BITS = 20
+const MAX_CALLS = 1 << INDEX_BITS
+
+/**
+ * Calls in flight by id. An id is the place in the table and how often the place was used, so that a frame of an earlier
+ * call is recognised.
+ */
+export class CallTable<T extends object> {
+  readonly #calls: (T | undefined)[] = []
+  readonly #ids: number[] = []
+  readonly #free: number[] = []
+
+  /** Places a call; undefined when 2²⁰ are in flight. */
+  add(call: T): number | undefined {
+    const index = this.#free.pop() ?? this.#calls.length
+    if (index >= MAX_CALLS) return undefined
+    const id = this.#ids[index] ?? index
+    this.#ids[index] = id
+    this.#calls[index] = call
+    return id
+  }
+
+  get(id: number): T | undefined {
+    const index = id & (MAX_CALLS - 1)
+    return this.#ids[index] === id ? this.#calls[index] : undefined
+  }
+
+  remove(id: number): void {
+    const index = id & (MAX_CALLS - 1)
+    if (this.#ids[index] !== id || this.#calls[index] === undefined) return
+    this.#calls[index] = undefined
+    this.#ids[index] = (id + MAX_CALLS) & 0x7fffffff
+    this.#free.push(index)
+  }
+
+  /** All calls in flight, in no order. */
+  *[Symbol.iterator](): IterableIterator<T> {
+    for (const call of this.#calls) if (call !== undefined) yield call
+  }
+}

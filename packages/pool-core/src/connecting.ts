@@ -1,0 +1,73 @@
+/** Opening connections: fresh credentials, and the pause after a failure. */
+import { PoolError, type World } from '@cenote/pool-worker'
+import { backoffMs } from './backoff.ts'
+import type { Slot } from './books/slots.ts'
+import type { Link } from './link.ts'
+import type { Settings } from './options.ts'
+
+/**
+ * Knows how connecting has gone lately. After a failure the gate stays shut for a time that grows with each failure in
+ * a row, at random within it, so that a server that comes back is not met by all at once.
+ */
+export class Connecting {
+  readonly #settings: Settings
+  readonly #world: World
+  readonly #setGate: (open: boolean) => void
+  #failures = 0
+  #lastError: PoolError | undefined = undefined
+  #cancel: (() => void) | undefined = undefined
+
+  constructor(settings: Settings, world: World, setGate: (open: boolean) => void) {
+    this.#settings = settings
+    this.#world = world
+    this.#setGate = setGate
+  }
+
+  /** Of the last connect that failed since one succeeded. */
+  get lastError(): PoolError | undefined {
+    return this.#lastError
+  }
+
+  /** Has a shard open the slot's connection, with credentials asked for now. `refused`: there were none in time. */
+  open(link: Link, slot: Slot, refused: (error: PoolError) => void): void {
+    const { endpoint, credentials, connectTimeoutMs } = this.#settings
+    if (credentials === undefined) return link.open(slot, connectTimeoutMs, { endpoint })
+    const { serial } = slot
+    const since = this.#world.now()
+    let waiting = true
+    const conclude = (action: () => void): void => {
+      if (!waiting) return
+      waiting = false
+      cancel()
+      if (slot.serial === serial && slot.state === 'opening') action()
+    }
+    const expire = () => conclude(() => refused(new PoolError('CONNECT_TIMEOUT', `credentials: no answer within ${connectTimeoutMs} ms`, { phase: 'connect', outcome: 'not-sent' })))
+    const cancel = connectTimeoutMs === Number.POSITIVE_INFINITY ? () => undefined : this.#world.timer(connectTimeoutMs, false, expire)
+    const granted = (answer: Awaited<ReturnType<typeof credentials>>) =>
+      conclude(() => link.open(slot, Math.max(1, connectTimeoutMs - (this.#world.now() - since)), { endpoint, credentials: answer }))
+    const failed = (cause: unknown) =>
+      conclude(() => refused(new PoolError('HOOK_FAILED', 'credentials: the function failed', { phase: 'connect', outcome: 'not-sent', cause })))
+    // What the function throws at once is a failure like a rejection.
+    void (async () => credentials(endpoint))().then(granted, failed)
+  }
+
+  succeeded(): void {
+    this.#failures = 0
+    this.#lastError = undefined
+  }
+
+  failed(error: PoolError): void {
+    this.#lastError = error
+    if (this.#cancel !== undefined) return
+    this.#failures++
+    this.#setGate(false)
+    this.#cancel = this.#world.timer(backoffMs(this.#settings.backoff, this.#failures, this.#world.random()), false, () => {
+      this.#cancel = undefined
+      this.#setGate(true)
+    })
+  }
+
+  stop(): void {
+    this.#cancel?.()
+  }
+}

@@ -1,0 +1,463 @@
+/**
+ * The coordinator: the only owner of the books. It takes one message after another, from callers, shards and the clock,
+ * lets the books decide, and carries out their effects.
+ */
+import type { Duplex } from 'node:stream'
+import { decodeError, encodeError, type LostInfo, PoolError, printEndpoint, type Scope, type World } from '@cenote/pool-worker'
+import type { Slot } from './books/slots.ts'
+import { Call } from './calls.ts'
+import { Dispatch } from './dispatch.ts'
+import type { ShardHost } from './host.ts'
+import type { Language } from './language.ts'
+import { type ConnectionInfo, Lease } from './lease.ts'
+import type { Buffered, Line } from './line.ts'
+import { Link, type LinkMailbox } from './link.ts'
+import type { CallOptions, Settings } from './options.ts'
+import { answeredTooLate, connectionLost, poolClosed, ranTooLong, waitedTooLong, withOutcome } from './refusals.ts'
+import { Run } from './runs.ts'
+import type { ShardEvent } from './shards.ts'
+import { Numbers, type PoolStats, type ShardStats } from './stats.ts'
+import { openStream } from './stream.ts'
+import { Waits } from './waits.ts'
+
+/** A request that lost its connection goes to another this often: only if not one byte was written, or it is idempotent. */
+const MAX_MOVES = 1
+
+export class Coordinator implements LinkMailbox {
+  readonly #numbers: Numbers = new Numbers()
+  readonly #settings: Settings
+  readonly #world: World
+  readonly #language: Language
+  readonly #waits: Waits
+  readonly #dispatch: Dispatch
+  readonly #buffered: Buffered
+  readonly #sendWindow: number
+  readonly #readyCalls: Set<Call> = new Set()
+  #ended = false
+
+  constructor(settings: Settings, world: World, language: Language) {
+    this.#settings = settings
+    this.#world = world
+    this.#language = language
+    this.#buffered = { bytes: 0, max: settings.maxBufferedBytes }
+    this.#sendWindow = Math.min(2 ** 20, settings.ringBytes.toShard / 4)
+    const catchUp = (): void => {
+      for (const link of this.#dispatch.links) link?.drain(Number.MAX_SAFE_INTEGER)
+    }
+    this.#waits = new Waits(world, this.#expired, catchUp, this.#aborted, () => this.#setRefs())
+    this.#dispatch = new Dispatch(settings, world, language, this.#waits, this.#numbers)
+  }
+
+  /** Every invariant of the books that does not hold: for tests. */
+  check(): string[] {
+    return this.#dispatch.books.check()
+  }
+
+  // What callers ask.
+
+  /** A place on a shared connection, and the reply. */
+  request(request: unknown, options: CallOptions & { readonly idempotent?: boolean | undefined }): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const call = new Call('request', options.timeoutMs ?? this.#settings.requestTimeoutMs, resolve, reject, request, undefined, options.idempotent)
+      this.#numbers.requests++
+      if (this.#waits.begin(call, options.signal)) this.#dispatch.admit(call)
+    })
+  }
+
+  /** A connection for one caller. */
+  acquire(options: CallOptions): Promise<Lease> {
+    return new Promise((resolve, reject) => {
+      const call = new Call('lease', options.timeoutMs ?? this.#settings.acquireTimeoutMs, (slot: Slot) => resolve(this.#lend(slot)), reject)
+      if (this.#waits.begin(call, options.signal)) this.#dispatch.admit(call)
+    })
+  }
+
+  tryAcquire(): Lease | undefined {
+    if (this.#dispatch.closing) throw poolClosed(this.#settings.name, 'not-sent')
+    const slot = this.#dispatch.books.tryLease(this.#world.now())
+    this.#dispatch.act()
+    return slot === undefined ? undefined : this.#lend(slot)
+  }
+
+  leaseRequest(lease: Lease, request: unknown, options: CallOptions): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      if (lease.lostBy !== undefined) throw connectionLost('the connection of this lease has died', 'not-sent', lease.lostBy)
+      const call = new Call('request', options.timeoutMs ?? this.#settings.requestTimeoutMs, resolve, reject, request, lease)
+      this.#numbers.requests++
+      if (!this.#waits.begin(call, options.signal)) return
+      if (lease.line === undefined) lease.waiting.push(call)
+      else this.#dispatch.send(lease.line, call)
+    })
+  }
+
+  release(lease: Lease, reusable: boolean): void {
+    const { line } = lease
+    this.#endLease(lease)
+    if (line === undefined) return
+    const { slot, stream } = line
+    if (stream === undefined ? line.first !== undefined : !(reusable && stream.reusable)) {
+      stream?.detach()
+      return this.#dispatch.destroy(line, 'abort', connectionLost('the lease was released while its reply was owed', 'maybe-executed'))
+    }
+    const prove = stream !== undefined || lease.dirty
+    stream?.detach()
+    line.stream = undefined
+    this.#dispatch.link(line).release(slot, prove)
+    if (prove) this.#dispatch.books.reset(slot)
+    else this.#dispatch.books.release(slot, this.#world.now())
+    this.#dispatch.act()
+  }
+
+  destroyLease(lease: Lease, error: Error | undefined): void {
+    const { line } = lease
+    this.#endLease(lease)
+    if (line === undefined) return
+    const cause = connectionLost('the connection was destroyed by its holder', 'maybe-executed', error)
+    line.stream?.lost(cause)
+    this.#dispatch.destroy(line, 'error', cause)
+  }
+
+  /** Turns a lease's connection into a stream. */
+  stream(lease: Lease): Duplex {
+    const { line } = lease
+    if (line === undefined) throw connectionLost('the connection of this lease has died', 'not-sent', lease.lostBy)
+    if (line.stream !== undefined) throw new PoolError('LEASE_RELEASED', 'the stream of this lease was taken already')
+    if (line.first !== undefined) throw new PoolError('BAD_REQUEST', 'a lease becomes a stream only while no reply is owed')
+    line.stream = openStream(this.#dispatch.link(line), line, this.#settings.highWaterMark, (clean) => this.#streamClosed(lease, line, clean))
+    return line.stream.duplex
+  }
+
+  scope(request: unknown): Scope {
+    return this.#language.scope(request)
+  }
+
+  stats(): PoolStats {
+    const { perShard, pendingLeases, pendingRequests, ...counts } = this.#dispatch.books.counts()
+    const shards = perShard.map(({ live, ...shard }): ShardStats => {
+      const host = this.#dispatch.links[shard.shard]?.host
+      return { ...shard, state: live ? 'live' : 'restarting', utilization: host?.utilization() ?? 0, delay: host?.delay() ?? { p50: 0, p99: 0, max: 0 } }
+    })
+    const pending = { leases: pendingLeases, requests: pendingRequests }
+    return { name: this.#settings.name, ...counts, pending, counters: this.#numbers.counters(), ...this.#numbers.times(), shards }
+  }
+
+  /** The stream of a lease is over. Unless both directions had ended, what is left of the connection goes. */
+  #streamClosed(lease: Lease, line: Line, clean: boolean): void {
+    if (!lease.released) this.#endLease(lease)
+    if (!clean && this.#dispatch.links[line.slot.shard]?.line(line.slot) === line) this.#dispatch.destroy(line, 'abort', connectionLost('the stream was destroyed', 'maybe-executed'))
+  }
+
+  handle(name: string, input: unknown, options: CallOptions & { readonly onProgress?: ((value: unknown) => void) | undefined }): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const { acquireTimeoutMs, handlerTimeoutMs } = this.#settings
+      const call = new Call('lease', options.timeoutMs ?? handlerTimeoutMs, resolve, reject)
+      const run = new Run(call, name, input, options.onProgress)
+      call.run = run
+      this.#numbers.handlers++
+      if (!this.#waits.begin(call, options.signal)) return
+      const ticket = new Call(
+        'lease',
+        acquireTimeoutMs,
+        (slot: Slot) => this.#start(run, slot),
+        (error) => {
+          if (!call.settled) this.#waits.reject(call, error)
+        },
+      )
+      run.ticket = ticket
+      if (this.#waits.begin(ticket, undefined)) this.#dispatch.admit(ticket)
+    })
+  }
+
+  /** Resolves when `minConnections` are open. */
+  ready(options: CallOptions): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const call = new Call('lease', options.timeoutMs ?? this.#settings.acquireTimeoutMs, () => resolve(), reject)
+      if (!this.#waits.begin(call, options.signal)) return
+      if (this.#dispatch.closing) return this.#waits.reject(call, poolClosed(this.#settings.name, 'not-sent'))
+      this.#readyCalls.add(call)
+      this.#checkReady()
+    })
+  }
+
+  connectionInfo(line: Line | undefined): ConnectionInfo {
+    if (line === undefined) throw connectionLost('the connection of this lease has died', 'not-sent')
+    const { slot, serial } = line
+    return { id: `${slot.shard}/${slot.index}/${serial}`, shard: slot.shard, endpoint: printEndpoint(this.#settings.endpoint), createdAt: line.openedAt, uses: line.uses }
+  }
+
+  /** Refuses what comes, rejects who waits, lets what was granted finish until `timeoutMs`. */
+  async drain(timeoutMs: number): Promise<void> {
+    this.#dispatch.retire()
+    for (const call of this.#readyCalls) this.#waits.reject(call, poolClosed(this.#settings.name, 'not-sent'))
+    this.#readyCalls.clear()
+    await this.#waits.none(timeoutMs)
+  }
+
+  /** Ends everything that is left. Nothing fires afterwards. */
+  end(): void {
+    this.#ended = true
+    const { links } = this.#dispatch
+    for (const link of links) if (link !== undefined) this.#abandon(link, poolClosed(this.#settings.name, 'maybe-executed'))
+    links.length = 0
+    this.#dispatch.stop()
+  }
+
+  // What shards tell.
+
+  readonly onShard = (event: ShardEvent): void => {
+    if (this.#ended) return
+    switch (event.type) {
+      case 'started':
+        return this.#started(event.shard, event.host)
+      case 'lost':
+        return this.#shardLost(event.shard, event.error)
+      case 'gone':
+        this.#dispatch.books.removeShard(event.shard)
+        this.#dispatch.refill()
+        return this.#dispatch.act()
+    }
+  }
+
+  opened(line: Line, microseconds: number): void {
+    const now = this.#world.now()
+    line.openedAt = Math.round(performance.timeOrigin + now)
+    this.#numbers.opened(microseconds)
+    this.#dispatch.connected(line.slot)
+    this.#checkReady()
+  }
+
+  freed(line: Line): void {
+    const { slot } = line
+    if (slot.state !== 'shared') return
+    const stuck = line.first?.settled === true
+    if (stuck !== slot.blocked) this.#dispatch.books.block(slot, stuck)
+    this.#dispatch.books.finish(slot, this.#world.now())
+    this.#dispatch.act()
+  }
+
+  idle(line: Line): void {
+    this.#dispatch.books.ready(line.slot, this.#world.now())
+    this.#dispatch.act()
+  }
+
+  done(line: Line, clean: boolean): void {
+    const { run, slot } = line
+    if (run === undefined) return
+    line.run = undefined
+    this.#dispatch.link(line).runs.remove(run.id)
+    this.#dispatch.books.markHandler(slot, false)
+    this.#numbers.used(this.#world.now() - run.startedAt)
+    if (run.ended()) this.#settleRun(run)
+    if (clean) this.#dispatch.books.release(slot, this.#world.now())
+    else this.#dispatch.books.reset(slot)
+    this.#dispatch.act()
+  }
+
+  lost(line: Line, info: LostInfo, written: number): void {
+    const { slot, lease, stream } = line
+    const opening = slot.state === 'opening'
+    const cause = info.error === undefined ? undefined : decodeError(info.error)
+    const calls = this.#dispatch.link(line).dissolve(line)
+    if (opening) {
+      this.#dispatch.connectFailed(slot, PoolError.is(cause) ? cause : new PoolError('CONNECT_FAILED', 'the connection did not come', { phase: 'connect', cause }))
+      return
+    }
+    if (slot.state !== 'closing') this.#numbers.closed(info.reason)
+    const error = PoolError.is(cause) ? cause : connectionLost(`the connection has ended: ${info.reason}`, 'maybe-executed', cause)
+    this.#dispatch.books.gone(slot, this.#world.now())
+    if (stream !== undefined) stream.lost(info.reason === 'peer-end' && stream.over ? undefined : error)
+    else if (lease !== undefined && !lease.rebound && written <= line.begunBeforeLease) this.#rebind(lease, calls)
+    else {
+      lease?.lost(error)
+      const [culprit] = calls // what went wrong went wrong with the oldest; the others lost their connection by it
+      const others = PoolError.is(cause) ? connectionLost('the connection has ended with another call on it', 'maybe-executed', cause) : error
+      for (const call of calls) this.#elsewhere(call, call.ordinal < 0 || call.ordinal >= written, call === culprit ? error : others)
+    }
+    this.#dispatch.refill()
+    this.#dispatch.act()
+  }
+
+  closed(line: Line): void {
+    this.#dispatch.link(line).dissolve(line)
+    this.#dispatch.books.gone(line.slot, this.#world.now())
+    this.#dispatch.refill()
+    this.#dispatch.act()
+  }
+
+  broken(line: Line, error: PoolError): void {
+    line.lease?.lost(error)
+    this.#dispatch.destroy(line, 'error', connectionLost(`the connection was given up: ${error.message}`, 'maybe-executed', error))
+  }
+
+  // Shards come and go.
+
+  #started(shard: number, host: ShardHost): void {
+    this.#dispatch.links[shard] = new Link(host, shard, this.#world, this.#language, this, this.#buffered, this.#sendWindow, this.#waits.settle)
+    this.#setRefs()
+    this.#dispatch.books.addShard(shard)
+    this.#dispatch.refill()
+    this.#dispatch.act()
+  }
+
+  #shardLost(shard: number, error: PoolError): void {
+    const link = this.#dispatch.links[shard]
+    if (link === undefined) return
+    while (link.drain(Number.MAX_SAFE_INTEGER)); // what it published before it died counts
+    this.#dispatch.links[shard] = undefined
+    this.#numbers.shardsLost++
+    this.#dispatch.books.suspendShard(shard)
+    this.#abandon(link, error)
+    this.#dispatch.act()
+  }
+
+  /** Settles all that a link still owes. */
+  #abandon(link: Link, error: PoolError): void {
+    link.end()
+    for (const line of [...link.lines()]) {
+      const { lease, run, stream } = line
+      for (const call of link.dissolve(line)) if (!call.settled) this.#waits.reject(call, call.ordinal < 0 ? withOutcome(error, 'not-sent') : error)
+      stream?.lost(error)
+      lease?.lost(error)
+      if (run !== undefined && !run.call.settled) this.#waits.reject(run.call, error)
+    }
+  }
+
+  #setRefs(): void {
+    const on = this.#waits.refed || !this.#settings.allowExitOnIdle
+    for (const link of this.#dispatch.links) link?.host.setRef(on)
+  }
+
+  // Deciding and acting.
+
+  #lend(slot: Slot): Lease {
+    const line = this.#dispatch.lineOf(slot)
+    const lease = new Lease(this, line, this.#world.now())
+    line.lease = lease
+    line.uses++
+    line.begunBeforeLease = line.begun
+    this.#waits.hold()
+    this.#numbers.acquired++
+    return lease
+  }
+
+  /** A lease is over. */
+  #endLease(lease: Lease): void {
+    const { line } = lease
+    lease.end()
+    if (line !== undefined) line.lease = undefined
+    for (const call of lease.waiting.splice(0)) if (!call.settled) this.#waits.reject(call, connectionLost('the lease was released', 'not-sent'))
+    this.#numbers.used(this.#world.now() - lease.grantedAt)
+    this.#numbers.released++
+    this.#waits.letGo()
+  }
+
+  /** Gives a lease whose connection died before anything was sent another one, once and unseen. */
+  #rebind(lease: Lease, calls: readonly Call[]): void {
+    lease.rebind(calls.filter((call) => !call.settled))
+    const ticket = new Call(
+      'lease',
+      this.#settings.acquireTimeoutMs,
+      (slot: Slot) => {
+        const line = this.#dispatch.lineOf(slot)
+        if (lease.released) return this.#dispatch.books.release(slot, this.#world.now())
+        lease.bind(line)
+        line.lease = lease
+        line.begunBeforeLease = line.begun
+        for (const call of lease.waiting.splice(0)) if (!call.settled) this.#dispatch.send(line, call)
+      },
+      (cause) => {
+        const error = connectionLost('the connection of this lease has died', 'not-sent', cause)
+        lease.lost(error)
+        for (const call of lease.waiting.splice(0)) if (!call.settled) this.#waits.reject(call, error)
+      },
+    )
+    if (this.#waits.begin(ticket, undefined)) this.#dispatch.admit(ticket)
+  }
+
+  /** Runs a handler on the connection that was granted for it. */
+  #start(run: Run, slot: Slot): void {
+    const line = this.#dispatch.lineOf(slot)
+    const link = this.#dispatch.link(line)
+    line.run = run
+    line.uses++
+    run.line = line
+    run.startedAt = this.#world.now()
+    this.#dispatch.books.markHandler(slot, true)
+    const id = link.execute(slot, run)
+    run.id = id
+    link.host.execute(id, run.name, run.input).then(
+      (result) => {
+        if (run.resulted(result)) this.#settleRun(run)
+      },
+      (error: unknown) => {
+        if (!run.call.settled) this.#waits.reject(run.call, error)
+        if (run.resulted({ ok: false, error: encodeError(error) })) return
+        if (line.run === run) link.cancelRun(slot, id)
+      },
+    )
+  }
+
+  #settleRun(run: Run): void {
+    if (run.call.settled) return
+    this.#waits.settle(run.call)
+    run.settle()
+  }
+
+  /** A call's connection has gone: on to another, if nothing of it was sent or it may be sent again; else it fails. */
+  #elsewhere(call: Call, unsent: boolean, error: PoolError): void {
+    if (call.settled) return
+    if (call.lease === undefined && (unsent || call.idempotent) && call.moves < MAX_MOVES && !this.#dispatch.closing) {
+      call.moves++
+      this.#numbers.moved++
+      return this.#dispatch.admit(call)
+    }
+    this.#waits.reject(call, unsent ? withOutcome(error, 'not-sent') : error)
+  }
+
+  // Time and abort.
+
+  readonly #expired = (call: Call): void => {
+    const situation = this.#dispatch.situation()
+    if (call.run !== undefined) return this.#dropRun(call.run, ranTooLong(call, call.run.name, situation))
+    if (call.queued) {
+      this.#dispatch.books.cancel(call)
+      this.#numbers.timeouts++
+      this.#waits.reject(call, waitedTooLong(call, situation))
+      return this.#dispatch.act()
+    }
+    if (this.#readyCalls.delete(call)) return this.#waits.reject(call, waitedTooLong(call, situation))
+    this.#numbers.timeouts++
+    const outcome = this.#dispatch.drop(call)
+    this.#waits.reject(call, answeredTooLate(call, outcome, situation))
+    this.#dispatch.act()
+  }
+
+  readonly #aborted = (call: Call, reason: unknown): void => {
+    if (call.run !== undefined) return this.#dropRun(call.run, reason)
+    if (call.queued) this.#dispatch.books.cancel(call)
+    else if (!this.#readyCalls.delete(call)) this.#dispatch.drop(call)
+    this.#waits.reject(call, reason)
+    this.#dispatch.act()
+  }
+
+  /** The caller of a handler has gone; the connection stays the handler's until it ends. */
+  #dropRun(run: Run, reason: unknown): void {
+    this.#waits.reject(run.call, reason)
+    const { line, ticket } = run
+    if (line?.run === run) this.#dispatch.links[line.slot.shard]?.cancelRun(line.slot, run.id)
+    else if (ticket?.queued === true) {
+      this.#dispatch.books.cancel(ticket)
+      this.#waits.reject(ticket, reason)
+      this.#dispatch.act()
+    }
+  }
+
+  #checkReady(): void {
+    if (this.#readyCalls.size === 0) return
+    const { connections, opening } = this.#dispatch.books.counts()
+    if (connections - opening < this.#settings.minConnections) return
+    for (const call of this.#readyCalls) this.#waits.resolve(call, undefined)
+    this.#readyCalls.clear()
+  }
+
+}

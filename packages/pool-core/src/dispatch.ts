@@ -1,0 +1,207 @@
+/** The books at work: puts calls before them, carries out what they decide, and keeps the connections coming. */
+import { type CloseReason, type Outcome, PoolError, type World } from '@cenote/pool-worker'
+import { Books } from './books/books.ts'
+import type { Slot } from './books/slots.ts'
+import type { Call } from './calls.ts'
+import { Connecting } from './connecting.ts'
+import type { Language } from './language.ts'
+import type { Line } from './line.ts'
+import type { Link } from './link.ts'
+import type { Settings } from './options.ts'
+import { connectFailed, poolClosed, queueFull, type Situation } from './refusals.ts'
+import type { Numbers } from './stats.ts'
+import type { Waits } from './waits.ts'
+
+/** Below the coordinator, which tells it what has happened; above the links, which it tells what to do. */
+export class Dispatch {
+  readonly books: Books
+  readonly waits: Waits
+  readonly numbers: Numbers
+  /** By shard; undefined while it is being replaced. */
+  readonly links: (Link | undefined)[] = []
+  readonly #settings: Settings
+  readonly #world: World
+  readonly #connecting: Connecting
+  readonly #exclusive: boolean
+  #acting = false
+  #closing = false
+  #cancelSweep: (() => void) | undefined = undefined
+
+  constructor(settings: Settings, world: World, language: Language, waits: Waits, numbers: Numbers) {
+    this.#settings = settings
+    this.#world = world
+    this.waits = waits
+    this.numbers = numbers
+    const pipelining = settings.pipelining ?? language.pipelining
+    this.#exclusive = pipelining === 1
+    const { maxConnections, minConnections, maxIdle, maxPending, idleTimeoutMs } = settings
+    const probeAfterIdleMs = language.hasProbe ? settings.probeAfterIdleMs : Number.POSITIVE_INFINITY
+    this.books = new Books(
+      { maxConnections, minConnections, maxIdle, maxPending, pipelining, idleTimeoutMs, probeAfterIdleMs },
+      (slot) => this.links[slot.shard]?.fit(slot) ?? false,
+    )
+    this.#connecting = new Connecting(settings, world, (open) => {
+      this.books.setGate(open, world.now())
+      if (open) this.refill()
+      this.act()
+    })
+  }
+
+  /** Whether `close()` was called. */
+  get closing(): boolean {
+    return this.#closing
+  }
+
+  /** Refuses who waits and who comes; closes what is idle, and the rest as it comes back. */
+  retire(): void {
+    this.#closing = true
+    this.#refuseAll(() => poolClosed(this.#settings.name, 'not-sent'))
+    this.books.retire(this.#world.now())
+    this.act()
+  }
+
+  /** Stops the clocks. */
+  stop(): void {
+    this.#closing = true
+    this.#connecting.stop()
+    this.#cancelSweep?.()
+    this.waits.stop()
+  }
+
+  /** A connection was opened: the server is there. */
+  connected(slot: Slot): void {
+    this.#connecting.succeeded()
+    this.books.ready(slot, this.#world.now())
+    this.act()
+  }
+
+  /** Lets the books decide on a call, and acts. */
+  admit(call: Call): void {
+    if (this.closing) return this.waits.reject(call, poolClosed(this.#settings.name, 'not-sent'))
+    const now = this.#world.now()
+    const slot = this.books.get(call, now)
+    if (slot !== undefined) this.#granted(call, slot)
+    else if (call.queued) call.queuedAt = now
+    this.act()
+    if (slot === undefined && !call.queued && !call.settled && call.slot === undefined) this.waits.reject(call, queueFull(this.situation()))
+  }
+
+  /** Carries out what the books have decided; more may be decided meanwhile. */
+  act(): void {
+    if (this.#acting) return
+    this.#acting = true
+    const { effects } = this.books
+    for (let index = 0; index < effects.count; index++) {
+      const { type, slot, waiter, reason } = effects.at(index)
+      const link = this.links[slot.shard]
+      if (type === 'grant') this.#granted(waiter as Call, slot) // only calls are put into the books
+      else if (type === 'open') {
+        this.numbers.opening++
+        if (link !== undefined) this.#connecting.open(link, slot, (error) => this.connectFailed(slot, error))
+      } else if (type === 'probe') link?.probe(slot)
+      else {
+        this.numbers.closed(reason)
+        link?.close(slot, reason)
+      }
+    }
+    effects.clear()
+    this.#acting = false
+    this.sweepLater()
+  }
+
+  #granted(call: Call, slot: Slot): void {
+    const line = this.links[slot.shard]?.line(slot)
+    if (call.queuedAt > 0) this.numbers.waited(this.#world.now() - call.queuedAt)
+    if (call.kind === 'lease') this.waits.resolve(call, slot)
+    else if (line !== undefined) this.send(line, call)
+  }
+
+  /** Sends a call's request over a line. What the codec refuses is told to its caller alone. */
+  send(line: Line, call: Call): void {
+    try {
+      this.link(line).send(line, call)
+    } catch (thrown) {
+      const refused = PoolError.is(thrown)
+        ? thrown
+        : new PoolError('BAD_REQUEST', `the request cannot be encoded: ${String((thrown as Error | undefined)?.message)}`, { phase: 'send', outcome: 'not-sent', cause: thrown })
+      this.waits.reject(call, refused)
+      if (call.lease === undefined) {
+        this.books.finish(line.slot, this.#world.now())
+        this.act()
+      }
+    }
+  }
+
+  /** Lets go of a call that went to a connection. What it sent, or will be answered, reaches nobody. */
+  drop(call: Call): Outcome {
+    const { slot, lease } = call
+    const line = slot === undefined ? undefined : this.links[slot.shard]?.line(slot)
+    if (line === undefined || call.id < 0) return 'not-sent'
+    const exclusive = lease !== undefined || this.#exclusive
+    if (this.link(line).cancel(line, call, exclusive)) {
+      if (lease === undefined) this.books.finish(line.slot, this.#world.now())
+      return 'not-sent'
+    }
+    if (line.first === call && lease === undefined) this.books.block(line.slot, true)
+    return 'maybe-executed'
+  }
+
+  // Connections come and go.
+
+  connectFailed(slot: Slot, error: PoolError): void {
+    this.numbers.connectFailures++
+    this.#connecting.failed(error)
+    this.books.gone(slot, this.#world.now())
+    this.act()
+    if (this.books.counts().connections > 0) return
+    const situation = this.situation()
+    this.#refuseAll(() => connectFailed(error, situation))
+  }
+
+  #refuseAll(reason: () => PoolError): void {
+    for (let waiter = this.books.oldest; waiter !== undefined; waiter = this.books.oldest) {
+      this.books.cancel(waiter)
+      this.waits.reject(waiter as Call, reason()) // only calls are put into the books
+    }
+  }
+
+  /** Ends a connection now. Its calls fail; its permit returns when the shard has closed it. */
+  destroy(line: Line, reason: CloseReason, error: PoolError): void {
+    for (let call = line.first; call !== undefined; call = call.lineNext) if (!call.settled) this.waits.reject(call, error)
+    this.books.close(line.slot, reason)
+    this.act()
+  }
+
+  refill(): void {
+    if (this.#settings.minConnections > 0 && !this.closing) this.books.refill(this.#world.now())
+  }
+
+  /** Sees that idle connections are looked at when the first of them has been idle long enough. */
+  sweepLater(delay: number = this.#settings.idleTimeoutMs): void {
+    if (this.#cancelSweep !== undefined || this.#closing || delay === Number.POSITIVE_INFINITY) return
+    this.#cancelSweep = this.#world.timer(delay, false, () => {
+      this.#cancelSweep = undefined
+      const now = this.#world.now()
+      const next = this.books.expireIdle(now)
+      if (next !== Number.POSITIVE_INFINITY) this.sweepLater(Math.max(1, next - now))
+      this.act()
+    })
+  }
+
+  situation(): Situation {
+    const { name, maxConnections } = this.#settings
+    return { name, maxConnections, counts: this.books.counts(), connectError: this.#connecting.lastError }
+  }
+
+  link(line: Line): Link {
+    const link = this.links[line.slot.shard]
+    if (link === undefined) throw new Error('a line of a shard that has ended')
+    return link
+  }
+
+  lineOf(slot: Slot): Line {
+    const line = this.links[slot.shard]?.line(slot)
+    if (line === undefined) throw new Error('a slot was granted that has no connection')
+    return line
+  }
+}

@@ -1,0 +1,135 @@
+/** The calling thread's hold on one life of a shard: its memory, its doorbell, and control calls that always settle. */
+import type { MessagePort } from 'node:worker_threads'
+import {
+  type Bell,
+  type LinkMemory,
+  PoolError,
+  type Settled,
+  type ShardControl,
+  type ShardInfo,
+  type ShardSample,
+} from '@cenote/pool-worker'
+import { type Remote, wrap } from 'comlink'
+
+/** A started shard, for as long as it lives. */
+export interface ShardHost {
+  readonly info: ShardInfo
+  readonly memory: LinkMemory
+  readonly bell: Bell
+  /**
+   * Runs a handler; it begins when the EXECUTE frame of the same call has come too.
+   * @throws PoolError `SHARD_LOST`: the shard ended first. `NOT_CLONEABLE`: the input cannot cross, and nothing was sent.
+   */
+  execute(callId: number, name: string, input: unknown): Promise<Settled<unknown>>
+  /** @throws PoolError `SHARD_LOST`: the shard ended first. */
+  sample(): Promise<ShardSample>
+  /** Whether the shard keeps the process alive though no control call is under way. */
+  setRef(on: boolean): void
+}
+
+/** The control plane of one life of a shard: comlink, with every call raced against the shard's end. */
+export class RemoteControl {
+  readonly #shard: number
+  readonly #port: MessagePort
+  readonly #bell: Bell
+  readonly #remote: Remote<ShardControl> // comlink closes the channel of a proxy that nobody holds
+  readonly #pending = new Set<(error: PoolError) => void>()
+  #wanted = false
+  #referenced = false
+  #end: { readonly cause: unknown } | undefined
+
+  constructor(shard: number, port: MessagePort, bell: Bell) {
+    this.#shard = shard
+    this.#port = port
+    this.#bell = bell
+    this.#remote = wrap<ShardControl>(port)
+    port.unref()
+    bell.setRef(false)
+  }
+
+  /** See `ShardHost`. */
+  execute(callId: number, name: string, input: unknown): Promise<Settled<unknown>> {
+    return this.#call(`the input of handler ${JSON.stringify(name)}`, () => this.#remote.execute(callId, name, input))
+  }
+
+  /** See `ShardHost`. */
+  sample(): Promise<ShardSample> {
+    return this.#call('sample', () => this.#remote.sample())
+  }
+
+  /** Asks the shard to close its sockets and to stop listening. */
+  close(): Promise<void> {
+    return this.#call('close', () => this.#remote.close())
+  }
+
+  /** See `ShardHost`. */
+  setRef(on: boolean): void {
+    this.#wanted = on
+    this.#refer()
+  }
+
+  /** Says that the shard is dead: what is under way, and what comes later, rejects with SHARD_LOST. */
+  end(cause: unknown): void {
+    this.#end ??= { cause }
+    for (const reject of this.#pending) reject(shardLost(this.#shard, this.cause))
+    this.#pending.clear()
+    this.#refer()
+  }
+
+  /** What `end` was told first. */
+  get cause(): unknown {
+    return this.#end?.cause
+  }
+
+  #call<T>(what: string, send: () => Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      if (this.#end !== undefined) {
+        reject(shardLost(this.#shard, this.cause))
+        return
+      }
+      this.#pending.add(reject)
+      this.#refer()
+      const settled = (): void => {
+        this.#pending.delete(reject)
+        this.#refer()
+      }
+      send().then(
+        (value) => {
+          settled()
+          resolve(value)
+        },
+        (error: unknown) => {
+          settled()
+          reject(isCloneError(error) ? notCloneable(what, error) : error)
+        },
+      )
+    })
+  }
+
+  #refer(): void {
+    const on = this.#wanted || this.#pending.size > 0
+    if (on === this.#referenced) return
+    this.#referenced = on
+    this.#bell.setRef(on)
+    if (on) this.#port.ref()
+    else this.#port.unref()
+  }
+}
+
+/** The error of everything that the death of a shard has cut short. */
+export function shardLost(shard: number, cause: unknown): PoolError {
+  const why = cause instanceof Error ? `: ${cause.message}` : ''
+  return new PoolError('SHARD_LOST', `shard ${shard} has ended${why}`, { phase: 'reply', outcome: 'maybe-executed', cause })
+}
+
+function isCloneError(error: unknown): error is Error {
+  return error instanceof Error && error.name === 'DataCloneError'
+}
+
+function notCloneable(what: string, cause: Error): PoolError {
+  return new PoolError('NOT_CLONEABLE', `${what} cannot be cloned into the shard: ${cause.message}`, {
+    phase: 'send',
+    outcome: 'not-sent',
+    cause,
+  })
+}

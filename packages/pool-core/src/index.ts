@@ -1,0 +1,42 @@
+export {
+  type CodecProtocol,
+  type ClientProtocol,
+  type ContextOf,
+  type Credentials,
+  defineProtocol,
+  type Endpoint,
+  fixed,
+  type Handlers,
+  handlersAt,
+  lengthPrefixed,
+  line,
+  type Outcome,
+  type PoolCounts,
+  PoolError,
+  type PoolErrorCode,
+  type PoolErrorPhase,
+  type Protocol,
+  protocolAt,
+  raw,
+  ReplyError,
+  resp,
+  type RespMap,
+  type RespOptions,
+  type RespReply,
+  type RespRequest,
+  type TlsSettings,
+  transfer,
+} from '@cenote/pool-worker'
+export type { ConnectionInfo, Lease } from './lease.ts'
+export type { BackoffOptions, CredentialsOption, PoolOptions, RingBytes, WorkerOptions } from './options.ts'
+export {
+  type AcquireOptions,
+  type CloseOptions,
+  createPool,
+  type FittingHandlers,
+  type HandlerOptions,
+  type Pool,
+  type PoolHandlers,
+  type RequestOptions,
+} from './pool.ts'
+export type { Counters, PoolStats, ShardStats, Times } from './stats.ts'

@@ -1,0 +1,193 @@
+/** A lease: a caller's right to one connection until it is released. */
+import type { Duplex } from 'node:stream'
+import { PoolError } from '@cenote/pool-worker'
+import type { Coordinator } from './coordinator.ts'
+import type { Line } from './line.ts'
+import { checkCallOptions } from './options.ts'
+import type { AcquireOptions } from './pool.ts'
+import type { Call } from './calls.ts'
+
+/** What a lease says of its connection. */
+export interface ConnectionInfo {
+  /** Unique within the pool's life. */
+  readonly id: string
+  readonly shard: number
+  /** Printed without credentials. */
+  readonly endpoint: string
+  /** Milliseconds since the epoch. */
+  readonly createdAt: number
+  /** Leases and requests that the connection has served. */
+  readonly uses: number
+}
+
+/**
+ * One connection, for its holder alone. `release()` it once, or hold it with `await using`.
+ *
+ * @example
+ * import { createPool, resp } from '@cenote/pool-core'
+ *
+ * export async function transfer(): Promise<void> {
+ *   await using pool = await createPool({ endpoint: 'tcp://127.0.0.1:6379', protocol: resp() })
+ *   await pool.use(async (lease) => {
+ *     await lease.request(['MULTI'])
+ *     await lease.request(['INCRBY', 'a', 1])
+ *     await lease.request(['EXEC'])
+ *   })
+ * }
+ */
+export class Lease<Req = unknown, Rep = unknown> {
+  readonly #coordinator: Coordinator
+  #line: Line | undefined
+  #released = false
+  #abort: AbortController | undefined = undefined
+  #listeners: Set<(value: Rep) => void> | undefined = undefined
+  #dirty = false
+  #lostBy: PoolError | undefined = undefined
+  /** When it was granted, in the world's milliseconds. @internal */
+  readonly grantedAt: number
+  /** Its requests that wait while it is given another connection. @internal */
+  readonly waiting: Call[] = []
+  /** It was given another connection once already. @internal */
+  rebound = false
+
+  /** @internal */
+  constructor(coordinator: Coordinator, line: Line, grantedAt: number) {
+    this.#coordinator = coordinator
+    this.#line = line
+    this.grantedAt = grantedAt
+  }
+
+  /** Aborts, with the error as its reason, when the connection dies while the lease is held. */
+  get signal(): AbortSignal {
+    this.#abort ??= new AbortController()
+    if (this.#lostBy !== undefined && !this.#abort.signal.aborted) this.#abort.abort(this.#lostBy)
+    return this.#abort.signal
+  }
+
+  /** Which connection this is. */
+  get connection(): ConnectionInfo {
+    return this.#coordinator.connectionInfo(this.#line)
+  }
+
+  /**
+   * Sends a request over this connection. Several may be in flight; their replies come in order.
+   *
+   * @param options.timeoutMs - From now to the reply. Default: the pool's `requestTimeoutMs`. After it the connection is destroyed, for its reply may come late.
+   * @param options.signal - Rejects with `signal.reason`; the connection is destroyed if the request had been written.
+   * @throws PoolError `LEASE_RELEASED`, `REQUEST_TIMEOUT`, `CONNECTION_LOST`, `PROTOCOL_ERROR`, `REPLY_TOO_LARGE`, `SHARD_LOST`, `BAD_REQUEST`.
+   * @throws ReplyError when the server answered with an error; the connection stays good.
+   */
+  request(request: Req, options?: AcquireOptions): Promise<Rep> {
+    try {
+      const checked = checkCallOptions(options, ['timeoutMs', 'signal'])
+      if (this.#released) throw new PoolError('LEASE_RELEASED', 'this lease has been released', { phase: 'send', outcome: 'not-sent' })
+      if (this.#line?.stream !== undefined) throw new PoolError('BAD_REQUEST', 'this lease is a stream', { phase: 'send', outcome: 'not-sent' })
+      if (this.#coordinator.scope(request) === 'lease') this.#dirty = true
+      return this.#coordinator.leaseRequest(this as Lease, request, checked) as Promise<Rep> // typed where the pool is
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  /**
+   * The connection as a byte stream, once per lease and with no reply owed. From then on `request` throws; the stream's
+   * end ends the lease, and `release()` destroys the connection unless told `{ reusable: true }`.
+   *
+   * @throws PoolError `LEASE_RELEASED`: released, or the stream was taken already.
+   * @throws PoolError `BAD_REQUEST`: replies are owed.
+   * @throws PoolError `CONNECTION_LOST`: the connection has died.
+   */
+  stream(): Duplex {
+    if (this.#released) throw new PoolError('LEASE_RELEASED', 'this lease has been released')
+    return this.#coordinator.stream(this as Lease)
+  }
+
+  /** Calls `listener` with each push that the server sends on this connection and the protocol delivers. Returns what takes it off again. */
+  onPush(listener: (value: Rep) => void): () => void {
+    this.#listeners ??= new Set()
+    const listeners = this.#listeners.add(listener)
+    return () => void listeners.delete(listener)
+  }
+
+  /**
+   * Gives the connection back. One that owes replies, or whose state cannot be undone, is destroyed.
+   *
+   * @param options.reusable - After `stream()`: both sides have left the connection as a new caller expects it. Default false: it is destroyed.
+   * @throws PoolError `LEASE_RELEASED`: it was released before.
+   */
+  release(options: { readonly reusable?: boolean } = {}): void {
+    if (this.#released) throw new PoolError('LEASE_RELEASED', 'this lease has been released already')
+    this.#coordinator.release(this as Lease, options.reusable === true)
+  }
+
+  /**
+   * Ends the lease and its connection at once; requests in flight reject with CONNECTION_LOST and `error` as the cause.
+   *
+   * @throws PoolError `LEASE_RELEASED`: it was released before.
+   */
+  destroy(error?: Error): void {
+    if (this.#released) throw new PoolError('LEASE_RELEASED', 'this lease has been released already')
+    this.#coordinator.destroyLease(this as Lease, error)
+  }
+
+  /** Releases, unless that has been done. */
+  [Symbol.dispose](): void {
+    if (!this.#released) this.#coordinator.release(this as Lease, false)
+  }
+
+  /** Releases, unless that has been done. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this[Symbol.dispose]()
+  }
+
+  /** @internal */
+  get line(): Line | undefined {
+    return this.#line
+  }
+
+  /** @internal */
+  get released(): boolean {
+    return this.#released
+  }
+
+  /** Whether a request went over it that changed the connection. @internal */
+  get dirty(): boolean {
+    return this.#dirty
+  }
+
+  /** Why its connection is gone, if it is. @internal */
+  get lostBy(): PoolError | undefined {
+    return this.#lostBy
+  }
+
+  /** @internal */
+  bind(line: Line): void {
+    this.#line = line
+  }
+
+  /** The lease is over: nothing reaches its holder from now on. @internal */
+  end(): void {
+    this.#released = true
+    this.#listeners = undefined
+  }
+
+  /** Its connection died before anything was sent: its requests wait for another. @internal */
+  rebind(calls: readonly Call[]): void {
+    this.#line = undefined
+    this.rebound = true
+    this.waiting.push(...calls)
+  }
+
+  /** Its connection has died. @internal */
+  lost(error: PoolError): void {
+    this.#line = undefined
+    this.#lostBy = error
+    this.#abort?.abort(error)
+  }
+
+  /** @internal */
+  pushed(value: unknown): void {
+    if (this.#listeners === undefined) return
+    for (const listener of this.#listeners) queueMicrotask(() => listener(value as Rep)) // typed where the pool is
+  }
+}

@@ -1,0 +1,163 @@
+/** The main-thread end of one connection: its calls in flight, its credit, and what waits for credit. */
+import { Flag, type FrameSender, Kind } from '@cenote/pool-worker'
+import type { Call } from './calls.ts'
+import type { Slot } from './books/slots.ts'
+import type { Lease } from './lease.ts'
+import type { Run } from './runs.ts'
+import type { StreamEnd } from './stream.ts'
+
+/** Bytes on the main thread that wait for callers or for room, over the whole pool. */
+export interface Buffered {
+  bytes: number
+  readonly max: number
+}
+
+interface Outgoing {
+  readonly kind: number
+  readonly flags: number
+  readonly call: Call | undefined
+  readonly payload: Uint8Array
+  sent: number
+  readonly taken: (() => void) | undefined
+}
+
+/** One connection as its link sees it. Exists from OPEN until LOST or CLOSED was read. */
+export class Line {
+  readonly slot: Slot
+  readonly serial: number
+  lease: Lease | undefined = undefined
+  run: Run | undefined = undefined
+  stream: StreamEnd | undefined = undefined
+  /** Calls that owe a reply, oldest first; those cancelled stay until their place is free. */
+  first: Call | undefined = undefined
+  last: Call | undefined = undefined
+  /** Fragments of the message that is arriving. */
+  parts: Buffer[] | undefined = undefined
+  partBytes = 0
+  openedAt = 0
+  uses = 0
+  /** Calls begun when the present lease began: with no more written, the lease has sent nothing. */
+  begunBeforeLease = 0
+
+  readonly #sender: FrameSender
+  readonly #buffered: Buffered
+  readonly #outbox: Outgoing[] = []
+  #credit: number
+  #window: number
+  #maxWindow: number
+  #begun = 0
+
+  constructor(slot: Slot, sender: FrameSender, credit: number, buffered: Buffered) {
+    this.slot = slot
+    this.serial = slot.serial
+    this.#sender = sender
+    this.#credit = this.#window = this.#maxWindow = credit
+    this.#buffered = buffered
+  }
+
+  /** How many calls have begun on this connection. */
+  get begun(): number {
+    return this.#begun
+  }
+
+  /** Whether a small message may go straight into the ring. */
+  get clear(): boolean {
+    return this.#outbox.length === 0 && this.#credit > 0
+  }
+
+  /** Bytes that wait for credit. */
+  get waitingBytes(): number {
+    let bytes = 0
+    for (const item of this.#outbox) bytes += item.payload.length - item.sent
+    return bytes
+  }
+
+  append(call: Call): void {
+    call.linePrev = this.last
+    call.lineNext = undefined
+    if (this.last === undefined) this.first = call
+    else this.last.lineNext = call
+    this.last = call
+  }
+
+  unlink(call: Call): void {
+    if (call.linePrev === undefined) this.first = call.lineNext
+    else call.linePrev.lineNext = call.lineNext
+    if (call.lineNext === undefined) this.last = call.linePrev
+    else call.lineNext.linePrev = call.linePrev
+    call.lineNext = call.linePrev = undefined
+  }
+
+  /** Counts a call whose bytes have gone straight into the ring. */
+  begin(call: Call, bytes: number): void {
+    call.ordinal = this.#begun++
+    this.#credit -= bytes
+  }
+
+  /** Sends a call's whole message if there is credit for it now. The payload may be reused afterwards. */
+  sendWhole(call: Call, payload: Uint8Array): boolean {
+    if (this.#outbox.length > 0 || this.#credit < payload.length) return false
+    this.begin(call, payload.length)
+    this.#sender.send(Kind.SEND, 0, this.slot.index, this.serial, call.id, payload)
+    return true
+  }
+
+  /**
+   * Sends a message as credit allows; what finds none waits here. The payload is the line's until `taken`.
+   * @param taken - Called when the last byte is on its way to the shard.
+   */
+  send(kind: number, flags: number, call: Call | undefined, payload: Uint8Array, taken?: () => void): void {
+    this.#outbox.push({ kind, flags, call, payload, sent: 0, taken })
+    this.#buffered.bytes += payload.length
+    this.pump()
+  }
+
+  /** Takes a call out whose first byte has not gone. */
+  withdraw(call: Call): boolean {
+    const at = this.#outbox.findIndex((item) => item.call === call && item.sent === 0 && call.ordinal < 0)
+    if (at < 0) return false
+    for (const item of this.#outbox.splice(at, 1)) this.#buffered.bytes -= item.payload.length
+    return true
+  }
+
+  /** Starts a stream: from now on its own window counts. */
+  startStream(window: number): void {
+    this.#credit = this.#window = window
+    this.#maxWindow = 8 * window
+  }
+
+  /** Takes back credit, and sends on. A window that was used up grows, up to eight times what it was. */
+  giveBack(bytes: number): void {
+    this.#credit += bytes
+    this.pump()
+  }
+
+  /** Sends what credit there is for. */
+  pump(): void {
+    for (let item = this.#outbox[0]; item !== undefined; item = this.#outbox[0]) {
+      const left = item.payload.length - item.sent
+      if (this.#credit <= 0 && this.#window < this.#maxWindow) {
+        this.#credit += this.#window
+        this.#window *= 2
+      }
+      if (this.#credit <= 0 && left > 0) return
+      const size = Math.min(left, Math.max(this.#credit, 0))
+      const whole = size === left
+      if (item.call !== undefined && item.call.ordinal < 0) item.call.ordinal = this.#begun++
+      const flags = whole ? item.flags : (item.flags & ~Flag.END) | (item.kind === Kind.DATA ? 0 : Flag.MORE)
+      this.#sender.send(item.kind, flags, this.slot.index, this.serial, item.call?.id ?? 0, item.payload, item.sent, item.sent + size)
+      item.sent += size
+      this.#credit -= size
+      this.#buffered.bytes -= size
+      if (!whole) return
+      this.#outbox.shift()
+      item.taken?.()
+    }
+  }
+
+  /** Forgets what waits: the connection is gone. */
+  clearOutbox(): void {
+    this.#buffered.bytes -= this.waitingBytes
+    this.#outbox.length = 0
+  }
+}

@@ -1,0 +1,280 @@
+/** The public face: checks arguments, types what goes in and out, and decides nothing. */
+import { type HandlerContext, PoolError, type Protocol, realWorld, type World } from '@cenote/pool-worker'
+import { Coordinator } from './coordinator.ts'
+import { type Language, loadLanguage } from './language.ts'
+import type { Lease } from './lease.ts'
+import { type CallOptions, checkCallOptions, type PoolOptions, readOptions, type Settings } from './options.ts'
+import { type ShardEvent, Shards } from './shards.ts'
+import type { PoolStats } from './stats.ts'
+
+/** Options of `acquire`, `use` and `ready`. */
+export interface AcquireOptions {
+  /** Milliseconds, or Infinity. Default: the pool's. */
+  readonly timeoutMs?: number | undefined
+  /** Ends the wait, with `signal.reason`. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Options of `request`. */
+export interface RequestOptions extends AcquireOptions {
+  /** Sending it twice does no harm: when its connection dies it is sent once more. Default false. */
+  readonly idempotent?: boolean | undefined
+}
+
+/** Options of a handler's call. */
+export interface HandlerOptions extends AcquireOptions {
+  /** Told of each value that the handler reports with `progress`. */
+  readonly onProgress?: ((value: unknown) => void) | undefined
+}
+
+/** Options of `close`. */
+export interface CloseOptions {
+  /** How long granted work may go on, in milliseconds. Default 10_000. Infinity: until it is done. */
+  readonly timeoutMs?: number | undefined
+}
+
+/** A module's handlers as the pool offers them: input in, output out. */
+export type PoolHandlers<Module> = {
+  readonly [Name in keyof Module as Module[Name] extends (...args: never[]) => unknown ? Name : never]: Module[Name] extends (
+    input: infer Input,
+    ...rest: never[]
+  ) => infer Output
+    ? (input: Input, options?: HandlerOptions) => Promise<Awaited<Output>>
+    : never
+}
+
+/** `unknown` when each handler of the module takes the context of the pool's protocol, else what is wrong. */
+export type FittingHandlers<Module, Req, Rep, Client> = {
+  [Name in keyof Module]: Module[Name] extends (...args: infer Args) => unknown
+    ? Args extends [unknown, infer Context, ...unknown[]]
+      ? HandlerContext<Req, Rep, Client> extends Context
+        ? never
+        : Name
+      : never
+    : never
+}[keyof Module] extends never
+  ? unknown
+  : { readonly 'a handler of this module expects another protocol': never }
+
+const CLOSE_MS = 10_000
+
+/** A pool of connections. Made by `createPool`. */
+export class Pool<Req = never, Rep = never, Module = Record<never, never>> {
+  /** The functions of the handlers module, each run in a shard next to a connection of its own. */
+  readonly handlers: PoolHandlers<Module>
+  readonly #settings: Settings
+  readonly #language: Language
+  readonly #coordinator: Coordinator
+  readonly #shards: Shards
+  #closed: Promise<void> | undefined = undefined
+
+  /** @internal */
+  constructor(settings: Settings, language: Language, coordinator: Coordinator, shards: Shards, handlers: readonly string[]) {
+    this.#settings = settings
+    this.#language = language
+    this.#coordinator = coordinator
+    this.#shards = shards
+    const entries = handlers.map((name) => [name, (input: unknown, options?: HandlerOptions) => this.#handle(name, input, options)] as const)
+    // The names come from the very module that the type describes.
+    this.handlers = Object.freeze(Object.assign(Object.create(null), Object.fromEntries(entries))) as PoolHandlers<Module>
+  }
+
+  /** The pool's name, in errors and statistics. */
+  get name(): string {
+    return this.#settings.name
+  }
+
+  /**
+   * Lends one connection, the most recently used first. Waits in the queue when all are in use.
+   *
+   * @param options.timeoutMs - One budget for queueing, connecting and probing. Default: the pool's `acquireTimeoutMs`.
+   * @param options.signal - Ends the wait with `signal.reason`. A connection being opened stays in the pool.
+   * @throws PoolError `ACQUIRE_TIMEOUT`: the budget is spent; `cause` is the last connect error, if any.
+   * @throws PoolError `QUEUE_FULL`: `maxPending` wait already.
+   * @throws PoolError `CONNECT_FAILED`, `CONNECT_TIMEOUT`, `TLS_REJECTED`, `AUTH_FAILED`, `HOOK_FAILED`: no connection is open, and the last attempt failed.
+   * @throws PoolError `POOL_CLOSED`, `BAD_OPTION`.
+   * @see HikariCP `connectionTimeout` (one budget), puddle `Acquire` (what becomes of a cancelled caller's connection)
+   *
+   * @example
+   * import { createPool, resp } from '@cenote/pool-core'
+   *
+   * export async function ping(): Promise<unknown> {
+   *   await using pool = await createPool({ endpoint: 'tcp://127.0.0.1:6379', protocol: resp() })
+   *   await using lease = await pool.acquire({ timeoutMs: 250 })
+   *   return await lease.request(['PING'])
+   * }
+   */
+  async acquire(options: AcquireOptions = {}): Promise<Lease<Req, Rep>> {
+    const checked = checkCallOptions(options, ['timeoutMs', 'signal'])
+    return (await this.#coordinator.acquire(checked)) as Lease<Req, Rep> // the protocol's types are known here alone
+  }
+
+  /**
+   * Lends a connection that is idle at this moment, and was less than `probeAfterIdleMs` ago in use; else undefined. Never waits.
+   * @throws PoolError `POOL_CLOSED`.
+   */
+  tryAcquire(): Lease<Req, Rep> | undefined {
+    return this.#coordinator.tryAcquire() as Lease<Req, Rep> | undefined // as above
+  }
+
+  /**
+   * Runs a function with a connection and releases it afterwards, whatever happens.
+   * @throws As `acquire`, and whatever the function throws.
+   */
+  async use<T>(work: (lease: Lease<Req, Rep>) => T | Promise<T>, options: AcquireOptions = {}): Promise<T> {
+    if (typeof work !== 'function') throw new PoolError('BAD_OPTION', 'use: its first argument must be a function')
+    const lease = await this.acquire(options)
+    try {
+      return await work(lease)
+    } finally {
+      lease[Symbol.dispose]()
+    }
+  }
+
+  /**
+   * Sends one request and waits for its reply: on a shared connection, pipelined, when the protocol allows; else on one of its own.
+   *
+   * @param options.timeoutMs - One deadline from now to the reply, queue included. Default: the pool's `requestTimeoutMs`.
+   * @param options.signal - Rejects with `signal.reason`. A reply that comes all the same reaches nobody.
+   * @param options.idempotent - Sending it twice does no harm.
+   * @throws PoolError `REQUEST_TIMEOUT`: `phase` says where the time went, `outcome` what the server may have seen.
+   * @throws PoolError `BAD_REQUEST`: the codec refuses it, or it needs a lease, for it changes the connection.
+   * @throws PoolError `CONNECTION_LOST`, `PROTOCOL_ERROR`, `DESYNC`, `REPLY_TOO_LARGE`, `SHARD_LOST`, `RESOURCE_EXHAUSTED`; and as `acquire`.
+   * @throws ReplyError when the server answered with an error.
+   */
+  request(request: Req, options?: RequestOptions): Promise<Rep> {
+    return this.#request(request, options) as Promise<Rep> // the protocol's types are known here alone
+  }
+
+  /**
+   * Resolves when `minConnections` are open.
+   * @throws PoolError `ACQUIRE_TIMEOUT`: they were not in time; `cause` is the last connect error. `POOL_CLOSED`.
+   */
+  async ready(options: AcquireOptions = {}): Promise<void> {
+    await this.#coordinator.ready(checkCallOptions(options, ['timeoutMs', 'signal']))
+  }
+
+  /** The pool in numbers, at this moment. */
+  stats(): PoolStats {
+    return this.#coordinator.stats()
+  }
+
+  /**
+   * Refuses new work, rejects who waits with POOL_CLOSED, lets granted work finish, then destroys what is left.
+   * Resolves when no thread, port, timer or socket of the pool is left. Calling it again returns the same promise.
+   */
+  close(options: CloseOptions = {}): Promise<void> {
+    if (this.#closed === undefined) {
+      try {
+        this.#closed = this.#close(checkCallOptions(options, ['timeoutMs']).timeoutMs ?? CLOSE_MS)
+      } catch (error) {
+        return Promise.reject(error)
+      }
+    }
+    return this.#closed
+  }
+
+  /** As `close()`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  /** Every invariant of the books that does not hold: for tests. @internal */
+  check(): string[] {
+    return this.#coordinator.check()
+  }
+
+  async #close(timeoutMs: number): Promise<void> {
+    await this.#coordinator.drain(timeoutMs)
+    this.#coordinator.end()
+    await this.#shards.stop(CLOSE_MS)
+  }
+
+  #request(request: Req, given: RequestOptions | undefined): Promise<unknown> {
+    try {
+      const options = checkCallOptions(given, ['timeoutMs', 'signal', 'idempotent'])
+      const scope = this.#language.scope(request)
+      if (scope === 'shared') return this.#coordinator.request(request, options)
+      if (scope === 'exclusive') return this.#alone(request, options)
+      const message = 'this request changes its connection: send it over a lease, with pool.use()'
+      return Promise.reject(new PoolError('BAD_REQUEST', message, { phase: 'send', outcome: 'not-sent' }))
+    } catch (error) {
+      return Promise.reject(refused(error))
+    }
+  }
+
+  /** A request that nobody may share a connection with: one deadline for the wait and the reply. */
+  async #alone(request: Req, options: CallOptions): Promise<unknown> {
+    const timeoutMs = options.timeoutMs ?? this.#settings.requestTimeoutMs
+    const until = performance.now() + timeoutMs
+    const lease = await this.#coordinator.acquire({ ...options, timeoutMs }).catch((error: unknown) => {
+      throw PoolError.is(error) && error.code === 'ACQUIRE_TIMEOUT' ? new PoolError('REQUEST_TIMEOUT', error.message, error) : error
+    })
+    try {
+      return await this.#coordinator.leaseRequest(lease, request, { ...options, timeoutMs: Math.max(1, until - performance.now()) })
+    } finally {
+      lease[Symbol.dispose]()
+    }
+  }
+
+  #handle(name: string, input: unknown, options: HandlerOptions | undefined): Promise<unknown> {
+    try {
+      return this.#coordinator.handle(name, input, checkCallOptions(options, ['timeoutMs', 'signal', 'onProgress']))
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+}
+
+function refused(error: unknown): unknown {
+  if (PoolError.is(error)) return error
+  return new PoolError('BAD_REQUEST', `the protocol cannot judge this request: ${String((error as Error | undefined)?.message)}`, {
+    phase: 'send',
+    outcome: 'not-sent',
+    cause: error,
+  })
+}
+
+/**
+ * Makes a pool: starts its shards and resolves when they run. Connections are opened as they are needed, `minConnections` at once.
+ *
+ * @throws PoolError `BAD_OPTION`: names the option. Nothing was started.
+ * @throws PoolError `NO_SHARD`: a shard did not start, for instance because a module cannot be loaded; `cause` says why.
+ *
+ * @example
+ * import { createPool, resp } from '@cenote/pool-core'
+ *
+ * export async function main(): Promise<void> {
+ *   const pool = await createPool({ endpoint: 'tcp://127.0.0.1:6379', protocol: resp(), shards: 2, maxConnections: 16 })
+ *   console.log(await pool.request(['GET', 'greeting']))
+ *   await pool.close()
+ * }
+ */
+export function createPool<Req = never, Rep = never, Client = undefined, Module = Record<never, never>>(
+  options: PoolOptions<Req, Rep, Client, Module> & { readonly handlers?: FittingHandlers<Module, Req, Rep, Client> | undefined },
+): Promise<Pool<Req, Rep, Module>> {
+  return openPool(options, realWorld)
+}
+
+/** As `createPool`, in a given world. @internal */
+export async function openPool<Req, Rep, Client, Module>(options: PoolOptions<Req, Rep, Client, Module>, world: World): Promise<Pool<Req, Rep, Module>> {
+  const settings = readOptions(options)
+  const early: ShardEvent[] = []
+  let post = (event: ShardEvent): void => void early.push(event)
+  const shards = new Shards(settings, world, (event) => post(event))
+  await shards.start()
+  const first = early.find((event) => event.type === 'started')
+  if (first?.type !== 'started') throw new PoolError('NO_SHARD', `${settings.name}: no shard has started`, { phase: 'start' })
+  try {
+    const language = await loadLanguage(settings.protocol, first.host.info)
+    const coordinator = new Coordinator(settings, world, language)
+    post = coordinator.onShard
+    for (const event of early) coordinator.onShard(event)
+    return new Pool<Req, Rep, Module>(settings, language, coordinator, shards, first.host.info.handlers)
+  } catch (error) {
+    await shards.stop(CLOSE_MS)
+    throw error
+  }
+}
+
+export type { Protocol }

@@ -1,0 +1,75 @@
+/** The errors that the coordinator gives to those who wait: what happened, where, and how the pool stood. */
+import { type Outcome, PoolError, type PoolErrorPhase } from '@cenote/pool-worker'
+import type { BooksCounts } from './books/counts.ts'
+import type { Call } from './calls.ts'
+
+/** What every refusal tells of the pool. */
+export interface Situation {
+  readonly name: string
+  readonly maxConnections: number
+  readonly counts: BooksCounts
+  /** Of the last connect that failed since one succeeded. */
+  readonly connectError: PoolError | undefined
+}
+
+function counted({ counts }: Situation): { connections: number; idle: number; opening: number; pending: number } {
+  const { connections, idle, opening } = counts
+  return { connections, idle, opening, pending: counts.pendingLeases + counts.pendingRequests }
+}
+
+function describe(situation: Situation): string {
+  const { connections, idle, opening, pending } = counted(situation)
+  return `${connections} of ${situation.maxConnections} connections (${idle} idle, ${opening} opening), ${pending} waiting`
+}
+
+/** A caller's time was up before it had a connection. */
+export function waitedTooLong(call: Call, situation: Situation): PoolError {
+  const phase: PoolErrorPhase = situation.counts.opening > 0 || situation.connectError !== undefined ? 'connect' : 'queue'
+  const code = call.kind === 'lease' ? 'ACQUIRE_TIMEOUT' : 'REQUEST_TIMEOUT'
+  const message = `${situation.name}: no connection within ${call.timeoutMs} ms: ${describe(situation)}`
+  return new PoolError(code, message, { phase, outcome: 'not-sent', counts: counted(situation), cause: situation.connectError })
+}
+
+/** A request's time was up after it had gone to a connection. */
+export function answeredTooLate(call: Call, outcome: Outcome, situation: Situation): PoolError {
+  const phase: PoolErrorPhase = outcome === 'not-sent' ? 'send' : 'reply'
+  return new PoolError('REQUEST_TIMEOUT', `${situation.name}: no reply within ${call.timeoutMs} ms`, { phase, outcome, counts: counted(situation) })
+}
+
+/** A handler's time was up. */
+export function ranTooLong(call: Call, handler: string, situation: Situation): PoolError {
+  return new PoolError('REQUEST_TIMEOUT', `${situation.name}: the handler '${handler}' has not ended within ${call.timeoutMs} ms`, {
+    phase: 'handler',
+    outcome: 'maybe-executed',
+    counts: counted(situation),
+  })
+}
+
+/** `maxPending` wait already. */
+export function queueFull(situation: Situation): PoolError {
+  return new PoolError('QUEUE_FULL', `${situation.name}: no more callers may wait: ${describe(situation)}`, {
+    phase: 'queue',
+    outcome: 'not-sent',
+    counts: counted(situation),
+  })
+}
+
+/** The last connection that anybody could have hoped for did not come. */
+export function connectFailed(cause: PoolError, situation: Situation): PoolError {
+  return new PoolError(cause.code, `${situation.name}: ${cause.message}`, { phase: 'connect', outcome: 'not-sent', counts: counted(situation), cause: cause.cause ?? cause })
+}
+
+/** `close()` came first. */
+export function poolClosed(name: string, outcome: Outcome): PoolError {
+  return new PoolError('POOL_CLOSED', `${name}: the pool is closed`, { phase: 'close', outcome })
+}
+
+/** A connection has gone, and what was under way on it. */
+export function connectionLost(message: string, outcome: Outcome, cause?: unknown): PoolError {
+  return new PoolError('CONNECTION_LOST', message, { phase: outcome === 'not-sent' ? 'send' : 'reply', outcome, cause })
+}
+
+/** The same error for a caller of whom more is known. */
+export function withOutcome(error: PoolError, outcome: Outcome): PoolError {
+  return new PoolError(error.code, error.message, { phase: error.phase, outcome, counts: error.counts, cause: error.cause })
+}

@@ -1,0 +1,61 @@
+/** One run of a handler, from the grant of its connection until both its result and its DONE frame have come. */
+import { decodeError, PoolError, type Settled } from '@cenote/pool-worker'
+import type { Call } from './calls.ts'
+import type { Line } from './line.ts'
+
+/** A handler on its way. */
+export class Run {
+  /** The caller's promise and deadline. */
+  readonly call: Call
+  readonly name: string
+  readonly input: unknown
+  readonly #onProgress: ((value: unknown) => void) | undefined
+  id = -1
+  startedAt = 0
+  /** Its wait for a connection. */
+  ticket: Call | undefined = undefined
+  /** Its connection, once it has one. */
+  line: Line | undefined = undefined
+  #result: Settled<unknown> | undefined = undefined
+  #done = false
+
+  constructor(call: Call, name: string, input: unknown, onProgress: ((value: unknown) => void) | undefined) {
+    this.call = call
+    this.name = name
+    this.input = input
+    this.#onProgress = onProgress
+  }
+
+  /** The handler reported something. What the caller's function throws becomes an uncaught error of the caller's. */
+  progressed(value: unknown): void {
+    if (this.call.settled || this.#onProgress === undefined) return
+    const report = this.#onProgress
+    queueMicrotask(() => report(value))
+  }
+
+  /** The control plane brought the result. Returns whether the call can settle now. */
+  resulted(result: Settled<unknown>): boolean {
+    this.#result = result
+    return this.#done
+  }
+
+  /** The ring brought DONE. Returns whether the call can settle now. */
+  ended(): boolean {
+    this.#done = true
+    return this.#result !== undefined
+  }
+
+  /** Hands the result to the caller, unless he has gone. */
+  settle(): void {
+    const result = this.#result
+    if (this.call.settled || result === undefined) return
+    if (result.ok) this.call.resolve(result.value)
+    else this.call.reject(handlerError(this.name, result))
+  }
+}
+
+function handlerError(name: string, result: Settled<unknown> & { ok: false }): Error {
+  const error = decodeError(result.error)
+  if (PoolError.is(error)) return error
+  return new PoolError('HANDLER_FAILED', `the handler '${name}' failed: ${error.message}`, { phase: 'handler', outcome: 'maybe-executed', cause: error })
+}

@@ -1,0 +1,131 @@
+/** The pool's numbers: counters that subtract, times as histograms. */
+import { createHistogram, type RecordableHistogram } from 'node:perf_hooks'
+import type { CloseReason } from '@cenote/pool-worker'
+
+/** A distribution of times, in milliseconds. */
+export interface Times {
+  readonly count: number
+  readonly mean: number
+  readonly p50: number
+  readonly p90: number
+  readonly p99: number
+  readonly max: number
+}
+
+/** One shard at this moment. */
+export interface ShardStats {
+  readonly shard: number
+  /** Serving, or being replaced. */
+  readonly state: 'live' | 'restarting'
+  readonly connections: number
+  readonly idle: number
+  readonly opening: number
+  readonly inUse: number
+  readonly resetting: number
+  readonly closing: number
+  /** Handlers that run. */
+  readonly handlers: number
+  /** Share of time in which its event loop was busy, since the last look: 0 to 1. */
+  readonly utilization: number
+  /** How late its event loop was, in milliseconds, since it started. */
+  readonly delay: { readonly p50: number; readonly p99: number; readonly max: number }
+}
+
+/** Everything that only ever grows. `opened − closed` connections are open; `acquired − released` leases are held. */
+export interface Counters {
+  /** Connects begun. */
+  readonly opening: number
+  readonly opened: number
+  readonly connectFailures: number
+  /** Open connections that have ended, by reason below. */
+  readonly closed: number
+  readonly closedBy: Readonly<Partial<Record<CloseReason, number>>>
+  readonly acquired: number
+  readonly released: number
+  readonly requests: number
+  /** Requests that went on to another connection, theirs having died before a byte of them was written. */
+  readonly moved: number
+  readonly handlers: number
+  readonly timeouts: number
+  readonly shardsLost: number
+}
+
+/** What `pool.stats()` returns. The states add up to `connections`. */
+export interface PoolStats {
+  readonly name: string
+  readonly connections: number
+  readonly idle: number
+  readonly opening: number
+  readonly inUse: number
+  readonly resetting: number
+  readonly closing: number
+  /** Callers who wait: for a connection of their own, or for a place on a shared one. */
+  readonly pending: { readonly leases: number; readonly requests: number }
+  readonly counters: Counters
+  /** In the queue, of those who had to wait. */
+  readonly wait: Times
+  /** Connect and hand-shake, of those that succeeded. */
+  readonly connect: Times
+  /** Leases and handlers, from grant to release. */
+  readonly use: Times
+  readonly shards: readonly ShardStats[]
+}
+
+/** Where the coordinator counts. */
+export class Numbers {
+  opening = 0
+  acquired = 0
+  released = 0
+  requests = 0
+  moved = 0
+  handlers = 0
+  timeouts = 0
+  connectFailures = 0
+  shardsLost = 0
+  #opened = 0
+  #closed = 0
+  readonly #closedBy: Partial<Record<CloseReason, number>> = {}
+  readonly #wait: RecordableHistogram = createHistogram()
+  readonly #connect: RecordableHistogram = createHistogram()
+  readonly #use: RecordableHistogram = createHistogram()
+
+  opened(microseconds: number): void {
+    this.#opened++
+    record(this.#connect, microseconds)
+  }
+
+  /** A connection that was open has ended. */
+  closed(reason: CloseReason): void {
+    this.#closed++
+    this.#closedBy[reason] = (this.#closedBy[reason] ?? 0) + 1
+  }
+
+  waited(ms: number): void {
+    record(this.#wait, ms * 1000)
+  }
+
+  used(ms: number): void {
+    record(this.#use, ms * 1000)
+  }
+
+  counters(): Counters {
+    const { opening, acquired, released, requests, moved, handlers, timeouts, connectFailures, shardsLost } = this
+    const closing = { closed: this.#closed, closedBy: { ...this.#closedBy } }
+    return { opening, opened: this.#opened, connectFailures, ...closing, acquired, released, requests, moved, handlers, timeouts, shardsLost }
+  }
+
+  times(): Pick<PoolStats, 'wait' | 'connect' | 'use'> {
+    return { wait: summarize(this.#wait), connect: summarize(this.#connect), use: summarize(this.#use) }
+  }
+}
+
+/** Microseconds, at least 1: a histogram takes no zero. */
+function record(histogram: RecordableHistogram, microseconds: number): void {
+  histogram.record(Math.max(1, Math.round(microseconds)))
+}
+
+function summarize(histogram: RecordableHistogram): Times {
+  if (histogram.count === 0) return { count: 0, mean: 0, p50: 0, p90: 0, p99: 0, max: 0 }
+  const ms = (percentile: number) => histogram.percentile(percentile) / 1000
+  return { count: histogram.count, mean: histogram.mean / 1000, p50: ms(50), p90: ms(90), p99: ms(99), max: histogram.max / 1000 }
+}

@@ -1,0 +1,224 @@
+/** One life of a shard in a worker thread: a Piscina of one thread, a start task, and the signs of its death. */
+import { existsSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { MessageChannel, type MessagePort } from 'node:worker_threads'
+import {
+  type Bell,
+  createRing,
+  decodeError,
+  type LinkMemory,
+  PoolError,
+  type Settled,
+  type ShardInfo,
+  type ShardSettings,
+  type StartTask,
+  type World,
+} from '@cenote/pool-worker'
+import { Piscina } from 'piscina'
+import { RemoteControl, type ShardHost } from './host.ts'
+import type { Settings } from './options.ts'
+
+/** One life of a shard, from the attempt to start it until its port has closed. */
+export interface ShardLife {
+  /** Rejects with why it did not start. */
+  readonly started: Promise<ShardHost>
+  /** Resolves with the cause at the first sign of its end; never rejects. */
+  readonly ended: Promise<unknown>
+  /** Resolves when it holds no socket any more; never rejects. */
+  readonly gone: Promise<void>
+  /** Asks it to close its sockets and stop listening. Rejects when it ends first. */
+  close(): Promise<void>
+  /** Ends it now, whatever it does; resolves when it is gone, or after a few seconds when it cannot be ended. */
+  destroy(cause: Error): Promise<void>
+}
+
+const ENTRY = '@cenote/pool-worker/entry'
+
+/** A port closes a little before its worker says why it ended: measured 1 to 9 ms. */
+const CAUSE_MS = 25
+
+/** How long a thread inside a native call may take to end before we go on without it. */
+const DESTROY_MS = 5_000
+
+/** The rings and words of one shard. */
+export function shardMemory(settings: Settings, shared: boolean): LinkMemory {
+  const bytes = settings.maxConnections * Int32Array.BYTES_PER_ELEMENT
+  return {
+    toShard: createRing(settings.ringBytes.toShard, shared),
+    toMain: createRing(settings.ringBytes.toMain, shared),
+    words: shared ? new SharedArrayBuffer(bytes) : new ArrayBuffer(bytes),
+  }
+}
+
+/**
+ * Where the worker's file is, as a URL.
+ *
+ * @param url - The option `worker.url`; without it, the override that a bundler's plugin sets; then the installed package.
+ * @throws PoolError `NO_SHARD`: it is not there; the message names the three.
+ */
+export function findWorker(url: string | undefined): string {
+  const overrides: unknown = Reflect.get(globalThis, '__bundlerPathsOverrides')
+  const override: unknown = typeof overrides === 'object' && overrides !== null ? Reflect.get(overrides, 'cenote-worker') : undefined
+  let file = url ?? (typeof override === 'string' ? override : undefined)
+  let cause: unknown
+  try {
+    file ??= resolveEntry()
+    if (!file.startsWith('file:')) file = pathToFileURL(file).href
+    if (existsSync(fileURLToPath(file))) return file
+  } catch (error) {
+    cause = error
+  }
+  const ways =
+    "install @cenote/pool-worker beside the application, give the option worker.url, or set globalThis.__bundlerPathsOverrides['cenote-worker']"
+  throw new PoolError('NO_SHARD', `the worker's file was not found (${file ?? ENTRY}): ${ways}`, {
+    phase: 'start',
+    outcome: 'not-sent',
+    cause,
+  })
+}
+
+/** Some test runners have no `import.meta.resolve`. */
+function resolveEntry(): string {
+  return typeof import.meta.resolve === 'function' ? import.meta.resolve(ENTRY) : createRequire(import.meta.url).resolve(ENTRY)
+}
+
+/** Starts a thread and the shard in it. */
+export class ThreadLife implements ShardLife {
+  readonly started: Promise<ShardHost>
+  readonly ended: Promise<unknown>
+  readonly gone: Promise<void>
+  readonly #world: World
+  readonly #memory: LinkMemory
+  readonly #bell: Bell
+  readonly #control: RemoteControl
+  readonly #ports: readonly [MessagePort, MessagePort]
+  #piscina: Piscina<StartTask, Settled<ShardInfo>> | undefined
+  #destroyed: Promise<void> | undefined
+  #finish: (cause: unknown) => void
+
+  constructor(settings: Settings, shardSettings: ShardSettings, world: World) {
+    const { shard } = shardSettings
+    const bell = new MessageChannel()
+    const control = new MessageChannel()
+    this.#world = world
+    this.#memory = shardMemory(settings, true)
+    this.#ports = [bell.port1, control.port1]
+    this.#bell = patientBell(bell.port1)
+    this.#control = new RemoteControl(shard, control.port1, this.#bell)
+    this.#finish = () => undefined // replaced at once: the executor below runs before this constructor goes on
+    this.ended = new Promise((resolve) => {
+      this.#finish = (cause) => {
+        this.#control.end(cause)
+        resolve(this.#control.cause)
+      }
+    })
+    this.gone = new Promise((resolve) => void bell.port1.once('close', resolve))
+    for (const port of this.#ports) port.once('close', () => this.#sign(new Error('its port has closed'), CAUSE_MS))
+    this.started = this.#start(settings, {
+      settings: shardSettings,
+      memory: this.#memory,
+      bellPort: bell.port2,
+      controlPort: control.port2,
+    })
+    this.started.catch(() => undefined) // whoever waits for it sees the error
+  }
+
+  close(): Promise<void> {
+    this.#control.setRef(true) // until the thread is gone
+    return this.#control.close()
+  }
+
+  destroy(cause: Error): Promise<void> {
+    this.#finish(cause)
+    this.#destroyed ??= this.#destroy() // once: a second destroy() of piscina resolves at once, and the first then starts a new thread
+    return this.#destroyed
+  }
+
+  async #destroy(): Promise<void> {
+    if (!(await this.#within(DESTROY_MS, this.#piscina?.destroy()))) return
+    for (const port of this.#ports) port.close()
+    await this.gone
+  }
+
+  async #start(settings: Settings, task: StartTask): Promise<ShardHost> {
+    try {
+      const { env, execArgv, resourceLimits } = settings.worker
+      const piscina = new Piscina<StartTask, Settled<ShardInfo>>({
+        filename: findWorker(settings.worker.url),
+        minThreads: 1,
+        maxThreads: 1,
+        concurrentTasksPerWorker: 1,
+        idleTimeout: Infinity,
+        atomics: 'disabled', // any other mode stops the thread's event loop between tasks
+        recordTiming: false,
+        workerData: { shard: task.settings.shard },
+        ...(env === undefined ? {} : { env: { ...env } }),
+        ...(execArgv === undefined ? {} : { execArgv: [...execArgv] }),
+        ...(resourceLimits === undefined ? {} : { resourceLimits }),
+      })
+      this.#piscina = piscina
+      piscina.on('error', (error: unknown) => this.#sign(error, 0))
+      // An end without an error, such as process.exit, is told by the thread alone.
+      piscina.threads[0]?.once('exit', (code) => this.#sign(new Error(`its thread ended with code ${code}`), 1))
+      const run = piscina.run(task, { transferList: [task.bellPort, task.controlPort] })
+      const settled = await Promise.race([run, this.ended.then((cause) => Promise.reject(cause))])
+      if (!settled.ok) throw decodeError(settled.error)
+      return this.#host(settled.value)
+    } catch (error) {
+      this.#finish(error)
+      throw this.#control.cause // which came before, when the start failed because of it
+    }
+  }
+
+  #host(info: ShardInfo): ShardHost {
+    const control = this.#control
+    return {
+      info,
+      memory: this.#memory,
+      bell: this.#bell,
+      execute: (callId, name, input) => control.execute(callId, name, input),
+      sample: () => control.sample(),
+      setRef: (on) => control.setRef(on),
+    }
+  }
+
+  /** A sign of death. One that says little waits a moment for one that says more. */
+  #sign(cause: unknown, patienceMs: number): void {
+    if (this.#destroyed !== undefined) return
+    if (patienceMs === 0) this.#finish(cause)
+    else this.#world.timer(patienceMs, true, () => this.#finish(cause))
+  }
+
+  /** Whether the promise settles within the time. */
+  #within(ms: number, promise: Promise<unknown> | undefined): Promise<boolean> {
+    return new Promise((resolve) => {
+      const cancel = this.#world.timer(ms, true, () => resolve(false))
+      const done = (): void => {
+        cancel()
+        resolve(true)
+      }
+      if (promise === undefined) done()
+      else promise.then(done, done)
+    })
+  }
+}
+
+/** A doorbell that listens from its birth, so that no ring is lost and the port's end is noticed, and that keeps no process alive. */
+function patientBell(port: MessagePort): Bell {
+  let rung = false
+  let action = (): void => {
+    rung = true
+  }
+  port.on('message', () => action())
+  port.unref()
+  return {
+    ring: () => port.postMessage(0),
+    listen: (onRing) => {
+      action = onRing
+      if (rung) onRing()
+    },
+    setRef: (on) => (on ? port.ref() : port.unref()),
+    close: () => port.close(),
+  }
+}

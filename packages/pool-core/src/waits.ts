@@ -1,0 +1,117 @@
+/** Who waits, until when: the deadlines, the abort signals, and the count that keeps the process alive. */
+import { Deadlines, type Timed, type World } from '@cenote/pool-worker'
+import type { Call } from './calls.ts'
+
+/**
+ * Every call passes `begin` once and `settle` or `reject` once. A held lease counts by `hold` and `letGo`. While anything
+ * is held, `refs` keeps the process alive.
+ */
+export class Waits {
+  readonly #world: World
+  readonly #deadlines: Deadlines
+  readonly #aborted: (call: Call, reason: unknown) => void
+  readonly #refs: (on: boolean) => void
+  #held = 0
+  #refed = false
+  #relaxing = false
+  #none: (() => void) | undefined = undefined
+
+  /**
+   * @param expired - A call's deadline has passed; it is not settled yet.
+   * @param catchUp - Reads what has arrived, before anything expires: a reply already there wins.
+   * @param aborted - A call's signal was aborted; it is not settled yet.
+   * @param refs - Whether the pool keeps the process alive.
+   */
+  constructor(world: World, expired: (call: Call) => void, catchUp: () => void, aborted: (call: Call, reason: unknown) => void, refs: (on: boolean) => void) {
+    this.#world = world
+    this.#aborted = aborted
+    this.#refs = refs
+    this.#deadlines = new Deadlines(world, (entry: Timed) => expired(entry as Call), catchUp) // only calls are added
+  }
+
+  /** Calls that are not settled, and leases that are held. */
+  get held(): number {
+    return this.#held
+  }
+
+  /** Whether the process is kept alive now. */
+  get refed(): boolean {
+    return this.#refed
+  }
+
+  /** Starts a call's clock and watches its signal. Returns false when that was aborted already; the call is rejected then. */
+  begin(call: Call, signal: AbortSignal | undefined): boolean {
+    this.hold()
+    if (call.timeoutMs !== Number.POSITIVE_INFINITY) {
+      call.deadline = this.#world.now() + call.timeoutMs
+      this.#deadlines.add(call)
+    }
+    if (signal === undefined) return true
+    if (signal.aborted) {
+      this.reject(call, signal.reason)
+      return false
+    }
+    call.watch(signal, () => this.#aborted(call, signal.reason))
+    return true
+  }
+
+  /** A call is about to settle. */
+  readonly settle = (call: Call): void => {
+    this.#deadlines.remove(call)
+    this.letGo()
+  }
+
+  resolve(call: Call, value: unknown): void {
+    this.settle(call)
+    call.resolve(value)
+  }
+
+  reject(call: Call, error: unknown): void {
+    this.settle(call)
+    call.reject(error)
+  }
+
+  hold(): void {
+    this.#held++
+    if (this.#refed) return
+    this.#refed = true
+    this.#deadlines.setRef(true)
+    this.#refs(true)
+  }
+
+  letGo(): void {
+    this.#held--
+    if (this.#held > 0) return
+    this.#none?.()
+    if (this.#relaxing) return
+    this.#relaxing = true
+    this.#world.immediate(this.#relax)
+  }
+
+  /** Resolves when nothing is held, at the latest after `timeoutMs`. */
+  async none(timeoutMs: number): Promise<void> {
+    if (this.#held === 0) return
+    await new Promise<void>((resolve) => {
+      const cancel = timeoutMs === Number.POSITIVE_INFINITY ? () => undefined : this.#world.timer(timeoutMs, true, resolve)
+      this.#none = () => {
+        cancel()
+        resolve()
+      }
+    })
+    this.#none = undefined
+  }
+
+  /** Stops the clock. */
+  stop(): void {
+    this.#deadlines.clear()
+  }
+
+  /** Lets the process end, a turn later: a pool in use does not come here between two requests. */
+  readonly #relax = (): void => {
+    this.#relaxing = false
+    if (this.#held > 0 || !this.#refed) return
+    this.#refed = false
+    this.#deadlines.setRef(false)
+    this.#refs(false)
+  }
+}

@@ -1,0 +1,128 @@
+import * as fc from 'fast-check'
+import * as assert from 'uvu/assert'
+import { suite } from '../../pool-worker/test/kit/kit.ts'
+import { Rig } from './books-rig.ts'
+
+const test = suite('books in any order', { timeoutMs: 120_000 })
+
+/** Runs of one size; BOOKS_RUNS raises it for a long search by hand. */
+const RUNS = Number(process.env.BOOKS_RUNS ?? 400)
+
+function pick<Value>(values: readonly Value[], chance: number): Value | undefined {
+  return values[chance % Math.max(1, values.length)]
+}
+
+/** What may happen next; `chance` chooses among the candidates. Those listed twice come twice as often. */
+type Act = (rig: Rig, chance: number) => void
+
+const withSlot = (rig: Rig, states: Parameters<Rig['in']>, chance: number, act: (slot: ReturnType<Rig['in']>[number]) => void): void => {
+  const slot = pick(rig.in(...states), chance)
+  if (slot !== undefined) act(slot)
+}
+
+const acts: Record<string, Act> = {
+  lease: (rig) => void rig.lease(),
+  request: (rig) => void rig.request(),
+  requestAgain: (rig) => void rig.request(),
+  requests: (rig, chance) => {
+    for (let count = chance % 20; count > 0; count--) rig.request()
+  },
+  tryLease: (rig) => void rig.tryLease(),
+  cancel: (rig, chance) => {
+    const caller = pick(rig.waiting, chance)
+    if (caller !== undefined) rig.cancel(caller)
+  },
+  ready: (rig, chance) => withSlot(rig, ['opening', 'probing', 'resetting'], chance, (slot) => rig.ready(slot)),
+  readyAgain: (rig, chance) => withSlot(rig, ['opening', 'probing', 'resetting'], chance, (slot) => rig.ready(slot)),
+  finish: (rig, chance) => withSlot(rig, ['shared'], chance, (slot) => rig.finish(slot)),
+  finishAgain: (rig, chance) => withSlot(rig, ['shared'], chance, (slot) => rig.finish(slot)),
+  finishAll: (rig, chance) =>
+    withSlot(rig, ['shared'], chance, (slot) => {
+      for (let count = slot.inFlight; count > 0; count--) rig.finish(slot)
+    }),
+  finishLate: (rig, chance) => withSlot(rig, ['closing'], chance, (slot) => rig.finish(slot)),
+  release: (rig, chance) => withSlot(rig, ['leased'], chance, (slot) => rig.release(slot)),
+  releaseLate: (rig, chance) => withSlot(rig, ['closing'], chance, (slot) => rig.release(slot)),
+  reset: (rig, chance) => withSlot(rig, ['leased'], chance, (slot) => rig.reset(slot)),
+  readyLate: (rig, chance) => withSlot(rig, ['closing'], chance, (slot) => rig.ready(slot)),
+  gone: (rig, chance) => withSlot(rig, ['opening', 'probing', 'idle', 'shared', 'leased', 'resetting'], chance, (slot) => rig.gone(slot)),
+  closed: (rig, chance) => withSlot(rig, ['closing'], chance, (slot) => rig.gone(slot)),
+  goneTwice: (rig, chance) => withSlot(rig, ['free'], chance, (slot) => rig.gone(slot)),
+  die: (rig, chance) => withSlot(rig, ['idle', 'shared', 'leased', 'resetting'], chance, (slot) => rig.die(slot)),
+  close: (rig, chance) => withSlot(rig, ['opening', 'idle', 'shared', 'leased', 'closing'], chance, (slot) => rig.close(slot, 'lifetime')),
+  handler: (rig, chance) => withSlot(rig, ['leased', 'closing'], chance, (slot) => rig.markHandler(slot, !slot.handler)),
+  block: (rig, chance) => withSlot(rig, ['shared', 'idle'], chance, (slot) => rig.block(slot, !slot.blocked)),
+  gate: (rig, chance) => rig.step(() => rig.books.setGate(chance % 2 === 0, rig.now)),
+  refill: (rig) => rig.step(() => rig.books.refill(rig.now)),
+  expire: (rig) => {
+    const next = rig.step(() => rig.books.expireIdle(rig.now))
+    assert.ok(next > rig.now)
+  },
+  wait: (rig, chance) => {
+    rig.now += chance % 40
+  },
+  suspend: (rig, chance) => rig.suspend(chance % rig.shards),
+  restart: (rig, chance) => rig.restart(chance % rig.shards),
+}
+
+const names = Object.keys(acts)
+const history = fc.array(fc.tuple(fc.constantFrom(...names), fc.nat(999)), { maxLength: 300, size: 'max' })
+const pools = fc.record({
+  shards: fc.integer({ min: 1, max: 3 }),
+  maxConnections: fc.integer({ min: 1, max: 7 }),
+  minConnections: fc.integer({ min: 0, max: 3 }),
+  maxIdle: fc.integer({ min: 0, max: 4 }),
+  maxPending: fc.constantFrom(3, 1_000),
+  probeAfterIdleMs: fc.constantFrom(10, Number.POSITIVE_INFINITY),
+  idleTimeoutMs: fc.constantFrom(30, Number.POSITIVE_INFINITY),
+})
+
+function play(shards: number, limits: ConstructorParameters<typeof Rig>[0], steps: readonly (readonly [string, number])[]): Rig {
+  const rig = new Rig(limits, shards)
+  for (const [name, chance] of steps) acts[name]?.(rig, chance)
+  return rig
+}
+
+/** Answers one outstanding question. False: there is none. */
+function answerOne(rig: Rig): boolean {
+  for (const slot of rig.in('opening', 'probing', 'resetting', 'shared', 'leased', 'closing')) {
+    if (rig.isDead(slot) || slot.state === 'closing') rig.gone(slot)
+    else if (slot.state === 'shared') rig.finish(slot)
+    else if (slot.state === 'leased') rig.release(slot)
+    else rig.ready(slot)
+    return true
+  }
+  return false
+}
+
+for (const pipelining of [1, 4, 64]) {
+  test(`with pipelining ${pipelining} every step keeps the invariants, and in the end everybody is served`, () => {
+    const property = fc.property(pools, history, ({ shards, ...limits }, steps) => {
+      const rig = play(shards, { ...limits, pipelining }, steps)
+      for (let shard = 0; shard < shards; shard++) rig.restart(shard)
+      for (const slot of rig.in('shared')) rig.block(slot, false)
+      rig.step(() => rig.books.setGate(true, rig.now))
+      for (let answers = 0; answerOne(rig); answers++) assert.ok(answers < 10_000, 'it never ends')
+      assert.equal(
+        rig.waiting.map((caller) => caller.id),
+        [],
+      )
+    })
+    return fc.assert(property, { numRuns: RUNS })
+  })
+
+  test(`with pipelining ${pipelining} a retired pool gives back every permit and opens nothing`, () => {
+    const property = fc.property(pools, history, history, ({ shards, ...limits }, steps, after) => {
+      const rig = play(shards, { ...limits, pipelining }, steps)
+      rig.step(() => rig.books.retire(rig.now))
+      rig.take()
+      for (const [name, chance] of after) acts[name]?.(rig, chance)
+      for (let answers = 0; answerOne(rig); answers++) assert.ok(answers < 10_000, 'it never ends')
+      assert.not(rig.take().some((effect) => effect.startsWith('open')))
+      assert.is(rig.books.counts().connections, 0)
+    })
+    return fc.assert(property, { numRuns: Math.ceil(RUNS / 4) })
+  })
+}
+
+test.run()

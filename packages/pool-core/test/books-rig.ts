@@ -1,0 +1,239 @@
+/** Drives the books as the coordinator does, and keeps an account of its own: who waits, who holds what. For the tests of the books. */
+import type { CloseReason } from '@cenote/pool-worker'
+import * as assert from 'uvu/assert'
+import { Books, type BooksLimits } from '../src/books/books.ts'
+import type { Waiter, WaiterKind } from '../src/books/pending.ts'
+import type { Slot, SlotState } from '../src/books/slots.ts'
+
+/** A caller with a name. */
+export interface Caller extends Waiter {
+  readonly id: number
+  slot: Slot | undefined
+}
+
+/** Who holds a connection. */
+export interface Hold {
+  readonly serial: number
+  lease: Caller | undefined
+  readonly requests: Caller[]
+}
+
+const defaults: BooksLimits = {
+  maxConnections: 2,
+  minConnections: 0,
+  maxIdle: 100,
+  maxPending: 1_000,
+  pipelining: 4,
+  idleTimeoutMs: 30_000,
+  probeAfterIdleMs: Number.POSITIVE_INFINITY,
+}
+
+/** After each step the effects are taken into the account, and every invariant is checked. */
+export class Rig {
+  readonly limits: BooksLimits
+  readonly books: Books
+  now = 1_000
+  /** Serials of connections that their shard knows to be dead. */
+  readonly #dead: Map<Slot, number> = new Map()
+  /** In the order of their calls. */
+  readonly waiting: Caller[] = []
+  readonly held: Map<Slot, Hold> = new Map()
+  readonly shards: number
+  readonly #suspended: Set<number> = new Set()
+  readonly #seen: Set<Slot> = new Set()
+  #log: string[] = []
+  #ids = 0
+
+  constructor(limits: Partial<BooksLimits> = {}, shards = 1) {
+    this.shards = shards
+    this.limits = { ...defaults, ...limits }
+    this.books = new Books(this.limits, (slot) => !this.isDead(slot))
+    for (let shard = 0; shard < shards; shard++) this.step(() => this.books.addShard(shard))
+  }
+
+  step<Result>(action: () => Result): Result {
+    const result = action()
+    this.#carryOut()
+    for (const [slot, hold] of this.held) {
+      if (slot.state === 'free' || slot.serial !== hold.serial) this.held.delete(slot)
+      else if (slot.state === 'shared') assert.is(slot.inFlight, hold.requests.length)
+    }
+    assert.equal(this.books.check(), [])
+    return result
+  }
+
+  #carryOut(): void {
+    const { effects } = this.books
+    for (let index = 0; index < effects.count; index++) {
+      const { type, slot, waiter, reason } = effects.at(index)
+      this.#seen.add(slot)
+      this.#log.push(`${type} ${slot.shard}/${slot.index}${type === 'close' ? ` ${reason}` : ''}`)
+      if (type === 'open') this.#opened(slot)
+      else if (type === 'probe') assert.is(slot.state, 'probing')
+      else if (type === 'close') assert.is(slot.state, 'closing')
+      else this.#granted(waiter as Caller, slot) // callers are the only waiters here
+    }
+    effects.clear()
+  }
+
+  /** Effects since the last call, in words: `open 0/1`, `close 0/1 idle`. */
+  take(): string[] {
+    const log = this.#log
+    this.#log = []
+    return log
+  }
+
+  get(kind: WaiterKind): Caller {
+    const caller = this.#caller(kind)
+    this.step(() => {
+      const before = this.waiting.length
+      const slot = this.books.get(caller, this.now)
+      if (slot !== undefined || caller.queued) this.waiting.push(caller)
+      else assert.is(before, this.limits.maxPending)
+      if (slot !== undefined) this.#granted(caller, slot)
+    })
+    return caller
+  }
+
+  lease(): Caller {
+    return this.get('lease')
+  }
+
+  request(): Caller {
+    return this.get('request')
+  }
+
+  tryLease(): Slot | undefined {
+    return this.step(() => {
+      const slot = this.books.tryLease(this.now)
+      if (slot === undefined) return undefined
+      assert.not(this.waiting.some((caller) => caller.kind === 'lease'))
+      this.#hold(slot, this.#caller('lease'))
+      return slot
+    })
+  }
+
+  cancel(caller: Caller): boolean {
+    const place = this.waiting.indexOf(caller)
+    if (place >= 0) this.waiting.splice(place, 1)
+    const found = this.step(() => this.books.cancel(caller))
+    assert.is(found, place >= 0)
+    return found
+  }
+
+  /** Ends the oldest request of a connection. */
+  finish(slot: Slot): void {
+    this.held.get(slot)?.requests.shift()
+    this.step(() => this.books.finish(slot, this.now))
+  }
+
+  release(slot: Slot): void {
+    this.held.delete(slot)
+    this.step(() => this.books.release(slot, this.now))
+  }
+
+  reset(slot: Slot): void {
+    this.held.delete(slot)
+    this.step(() => this.books.reset(slot))
+  }
+
+  ready(slot: Slot): void {
+    this.step(() => this.books.ready(slot, this.now))
+  }
+
+  gone(slot: Slot): void {
+    this.step(() => this.books.gone(slot, this.now))
+  }
+
+  /** Its shard finds a connection dead; LOST is on the way. */
+  die(slot: Slot): void {
+    this.#dead.set(slot, slot.serial)
+  }
+
+  isDead(slot: Slot): boolean {
+    return this.#dead.get(slot) === slot.serial
+  }
+
+  close(slot: Slot, reason: CloseReason): void {
+    this.step(() => this.books.close(slot, reason))
+  }
+
+  markHandler(slot: Slot, running: boolean): void {
+    this.step(() => this.books.markHandler(slot, running))
+  }
+
+  block(slot: Slot, blocked: boolean): void {
+    this.step(() => this.books.block(slot, blocked))
+  }
+
+  /** A shard dies; its connections keep their permits. */
+  suspend(shard: number): void {
+    this.#suspended.add(shard)
+    this.step(() => this.books.suspendShard(shard))
+  }
+
+  /** The thread of a dead shard is gone, and a new one has started. A live shard stays as it is. */
+  restart(shard: number): void {
+    if (!this.#suspended.has(shard)) return
+    this.step(() => this.books.removeShard(shard))
+    this.#suspended.delete(shard)
+    this.step(() => this.books.addShard(shard))
+  }
+
+  /** Opens a connection and leaves it idle. */
+  idle(): Slot {
+    const slot = this.leased()
+    this.release(slot)
+    return slot
+  }
+
+  /** Opens a connection for a lease. */
+  leased(): Slot {
+    const caller = this.lease()
+    const slot = this.in('opening').at(-1)
+    if (slot !== undefined) this.ready(slot)
+    if (caller.slot === undefined) throw new Error('the lease was not granted')
+    this.take()
+    return caller.slot
+  }
+
+  /** The slots in a state, in the order of their first use. */
+  in(...states: SlotState[]): Slot[] {
+    return [...this.#seen].filter((slot) => states.includes(slot.state))
+  }
+
+  #opened(slot: Slot): void {
+    assert.is(slot.state, 'opening')
+    const live = this.shards - this.#suspended.size
+    assert.ok(slot.home.connections <= Math.ceil(this.limits.maxConnections / live), 'a shard opened more than its part')
+  }
+
+  #granted(caller: Caller, slot: Slot): void {
+    const oldest = this.waiting.find((each) => each.kind === caller.kind)
+    assert.is(oldest, caller, `caller ${caller.id} was granted before caller ${oldest?.id}, or twice, or after it gave up`)
+    this.waiting.splice(this.waiting.indexOf(caller), 1)
+    assert.not(caller.queued)
+    caller.slot = slot
+    this.#hold(slot, caller)
+  }
+
+  #caller(kind: WaiterKind): Caller {
+    return { id: this.#ids++, kind, waiterNext: undefined, waiterPrev: undefined, queued: false, slot: undefined }
+  }
+
+  #hold(slot: Slot, caller: Caller): void {
+    assert.not(this.isDead(slot), 'a dead connection was granted')
+    const before = this.held.get(slot)
+    const hold: Hold = before?.serial === slot.serial ? before : { serial: slot.serial, lease: undefined, requests: [] }
+    this.held.set(slot, hold)
+    assert.is(hold.lease, undefined)
+    if (caller.kind === 'request') {
+      assert.is(slot.state, 'shared')
+      assert.ok(hold.requests.push(caller) <= this.limits.pipelining)
+      return
+    }
+    assert.is(hold.requests.length, 0)
+    assert.is(slot.state, 'leased')
+    hold.lease = caller
+  }
+}

@@ -1,0 +1,369 @@
+import { SHARE_ENV } from 'node:worker_threads'
+import { PoolError } from '@cenote/pool-worker'
+import * as assert from 'uvu/assert'
+import { suite } from '../../pool-worker/test/kit/kit.ts'
+import { checkCallOptions, OPTION_NAMES, readOptions, type Settings } from '../src/options.ts'
+
+const test = suite('options')
+const endpoint = 'tcp://127.0.0.1:6379'
+const SECRET = 'hunter2'
+
+/** The BAD_OPTION message of a call. */
+function complaint(action: () => unknown): string {
+  try {
+    action()
+  } catch (error) {
+    if (!PoolError.is(error)) throw error
+    assert.is(error.code, 'BAD_OPTION')
+    return error.message
+  }
+  throw new Error('was accepted')
+}
+
+const refused = (options: Record<string, unknown>): string => complaint(() => readOptions({ endpoint, ...options }))
+
+const WHOLE = [-1, 1.5, Number.NaN, '4', 4n, null, true, {}, [], () => 1, Number.NEGATIVE_INFINITY]
+const DURATION = [0, -0, -1, Number.NaN, '4', 4n, null, true, {}, [], 2 ** 31, Number.NEGATIVE_INFINITY, new Date()]
+const FLAG = [0, 1, 'true', null, {}, Number.NaN]
+const OBJECT = [1, 'x', null, true, [], Symbol('x')]
+
+/** Values that each option refuses. */
+const WRONG: { readonly [Name in keyof Settings]: readonly unknown[] } = {
+  endpoint: [1, null, {}, '', 'localhost', 'http://h:1', [], [endpoint, endpoint], [[endpoint]], { transport: 'udp', host: 'h', port: 1 }],
+  credentials: [...OBJECT, { user: 'a' }, { password: 5 }, { username: null }],
+  protocol: [
+    ...OBJECT,
+    {},
+    () => ({}),
+    { reference: {} },
+    { reference: { builtin: 'raw', url: 'file:///a' } },
+    { reference: { url: 'http://h/' } },
+  ],
+  handlers: [...OBJECT, {}, { url: './a.js' }, { url: 'http://h/a.js' }],
+  shards: [...WHOLE, 65, Infinity],
+  maxConnections: [...WHOLE, 0, 65_537, Infinity],
+  minConnections: [...WHOLE, Infinity],
+  maxIdle: [...WHOLE, Infinity],
+  pipelining: [...WHOLE, 0, Infinity],
+  acquireTimeoutMs: DURATION,
+  requestTimeoutMs: DURATION,
+  handlerTimeoutMs: DURATION,
+  connectTimeoutMs: DURATION,
+  maxPending: [...WHOLE, 0],
+  idleTimeoutMs: DURATION,
+  probeAfterIdleMs: DURATION,
+  probeTimeoutMs: DURATION,
+  keepAlive: FLAG,
+  keepAliveInitialDelayMs: [...DURATION, Infinity],
+  noDelay: FLAG,
+  backoff: [...OBJECT, { initialMs: 0 }, { maxMs: Infinity }, { factor: 0.5 }, { factor: Number.NaN }, { jitter: true }],
+  maxReplyBytes: [...WHOLE, 0, Infinity],
+  ringBytes: [0, 4095, 5000, 2 ** 31, '4096', null, true, { toMain: 1 }, { main: 4096 }, Number.NaN],
+  highWaterMark: [...WHOLE, 0, 1023, Infinity],
+  maxBufferedBytes: [...WHOLE, 0],
+  worker: [
+    ...OBJECT,
+    { url: './x.js' },
+    { env: { A: 1 } },
+    { env: 5 },
+    { execArgv: '--x' },
+    { execArgv: [1] },
+    { resourceLimits: { heap: 1 } },
+    { resourceLimits: { stackSizeMb: 0 } },
+  ],
+  tls: [
+    ...OBJECT,
+    { checkServerIdentity: () => undefined },
+    { key: () => SECRET },
+    { ca: [1] },
+    { minVersion: 'TLSv1' },
+    { rejectUnauthorized: 0 },
+    { ALPNProtocols: 'h2' },
+  ],
+  allowExitOnIdle: FLAG,
+  name: ['', 'x'.repeat(101), 'a\nb', 5, null, {}],
+}
+
+for (const name of OPTION_NAMES) {
+  test(`${name} refuses every wrong value and says its name`, () => {
+    for (const value of WRONG[name]) {
+      const message = refused({ [name]: value })
+      assert.ok(message.startsWith(name), `${name} of ${String(value)}: ${message}`)
+    }
+  })
+}
+
+test('the defaults are those of the documentation', () => {
+  const { name, shards, ...rest } = readOptions({ endpoint })
+  assert.match(name, /^pool-\d+$/)
+  assert.ok(shards >= 1 && shards <= 4)
+  assert.equal(rest, {
+    endpoint: { transport: 'tcp', host: '127.0.0.1', port: 6379 },
+    credentials: undefined,
+    protocol: { builtin: 'raw', options: undefined },
+    handlers: undefined,
+    maxConnections: 10,
+    minConnections: 0,
+    maxIdle: 10,
+    pipelining: undefined,
+    acquireTimeoutMs: 10_000,
+    requestTimeoutMs: 30_000,
+    handlerTimeoutMs: Infinity,
+    connectTimeoutMs: 5_000,
+    maxPending: 10_000,
+    idleTimeoutMs: 30_000,
+    probeAfterIdleMs: 1_000,
+    probeTimeoutMs: 1_000,
+    keepAlive: true,
+    keepAliveInitialDelayMs: 15_000,
+    noDelay: true,
+    backoff: { initialMs: 100, maxMs: 5_000, factor: 2 },
+    maxReplyBytes: 16_777_216,
+    ringBytes: { toMain: 4_194_304, toShard: 1_048_576 },
+    highWaterMark: 262_144,
+    maxBufferedBytes: 268_435_456,
+    worker: { url: undefined, env: undefined, execArgv: undefined, resourceLimits: undefined },
+    tls: undefined,
+    allowExitOnIdle: true,
+  })
+})
+
+test('the number of shards by default never passes the number of connections', () => {
+  assert.is(readOptions({ endpoint, maxConnections: 1 }).shards, 1)
+})
+
+test('an undefined option is its default', () => {
+  const settings = readOptions({ endpoint, maxConnections: undefined, backoff: { factor: undefined }, tls: undefined })
+  assert.is(settings.maxConnections, 10)
+  assert.is(settings.backoff.factor, 2)
+})
+
+test('every option keeps a good value', () => {
+  const given = {
+    shards: 0,
+    maxConnections: 65_536,
+    minConnections: 3,
+    maxIdle: 4,
+    pipelining: 1,
+    acquireTimeoutMs: 0.5,
+    requestTimeoutMs: Infinity,
+    handlerTimeoutMs: 2 ** 31 - 1,
+    maxPending: Infinity,
+    maxBufferedBytes: Infinity,
+    keepAlive: false,
+    noDelay: false,
+    allowExitOnIdle: false,
+    name: 'orders',
+    backoff: { initialMs: 1, maxMs: 2, factor: 1 },
+    ringBytes: { toMain: 8192, toShard: 4096 },
+  }
+  const settings = readOptions({ endpoint, ...given })
+  for (const [name, value] of Object.entries(given)) assert.equal(Reflect.get(settings, name), value, name)
+})
+
+test('one number sets both rings, and a ring that is not given keeps its default', () => {
+  assert.equal(readOptions({ endpoint, ringBytes: 65_536 }).ringBytes, { toMain: 65_536, toShard: 65_536 })
+  assert.equal(readOptions({ endpoint, ringBytes: { toShard: 65_536 } }).ringBytes, { toMain: 4_194_304, toShard: 65_536 })
+})
+
+test('options that contradict each other are refused', () => {
+  const cases: [Record<string, unknown>, RegExp][] = [
+    [{ minConnections: 11 }, /^minConnections: must be at most maxConnections \(10\), not 11$/],
+    [{ maxIdle: 11 }, /^maxIdle: .*maxConnections \(10\)/],
+    [{ minConnections: 3, maxIdle: 2 }, /^maxIdle: must be at least minConnections \(3\)/],
+    [{ maxConnections: 2, shards: 3 }, /^shards: must be at most maxConnections \(2\)/],
+    [{ backoff: { initialMs: 5, maxMs: 4 } }, /^backoff.initialMs: must be at most backoff.maxMs \(4\)/],
+    [{ tls: {} }, /^tls: goes with a tls:\/\/ endpoint, not with tcp/],
+    [{ endpoint: 'unix:/a', tls: {} }, /^tls: .*not with unix/],
+    [{ endpoint: 'tls://h:1', tls: { minVersion: 'TLSv1.3', maxVersion: 'TLSv1.2' } }, /^tls.minVersion: /],
+  ]
+  for (const [options, message] of cases) assert.match(refused(options), message)
+})
+
+test('an unknown option is answered with the nearest one', () => {
+  assert.match(refused({ maxConections: 1 }), /did you mean maxConnections\?/)
+  assert.match(refused({ requestTimeout: 1 }), /did you mean requestTimeoutMs\?/)
+  assert.match(refused({ backoff: { maxMS: 1 } }), /^backoff.maxMS: .*did you mean maxMs\?/)
+  assert.is(refused({ zzz: 1 }), 'zzz: is an unknown option')
+})
+
+test('the names of other pools are answered with ours', () => {
+  const pairs: [string, string][] = [
+    ['max', 'maxConnections'],
+    ['min', 'minConnections'],
+    ['maxWaitingClients', 'maxPending'],
+    ['acquireTimeoutMillis', 'acquireTimeoutMs'],
+    ['idleTimeoutMillis', 'idleTimeoutMs'],
+    ['testOnBorrow', 'probeAfterIdleMs'],
+    ['createTimeoutMillis', 'connectTimeoutMs'],
+    ['connectionTimeoutMillis', 'acquireTimeoutMs'],
+    ['connectionLimit', 'maxConnections'],
+    ['queueLimit', 'maxPending'],
+    ['connections', 'maxConnections'],
+    ['toString', ''],
+    ['constructor', ''],
+  ]
+  for (const [theirs, ours] of pairs) assert.ok(refused({ [theirs]: 1 }).includes(ours), theirs)
+})
+
+test('options that do not act yet are unknown', () => {
+  for (const name of ['priority', 'minIdle', 'maxUses', 'maxConnecting', 'scheduling', 'maxLifetimeMs', 'heartbeatMs', 'retryStale']) {
+    assert.match(refused({ [name]: 1 }), /is an unknown option/)
+  }
+})
+
+test('what may be a secret is never printed', () => {
+  const url = 'file:///protocol.js'
+  const messages = [
+    refused({ endpoint: `tcp://user:${SECRET}@host:1` }),
+    refused({ endpoint: { transport: 'tcp', host: 'h', port: SECRET } }),
+    refused({ endpoint: { transport: 'tcp', host: 'h', port: 1, password: SECRET } }),
+    refused({ credentials: SECRET }),
+    refused({ credentials: { password: [SECRET] } }),
+    refused({ endpoint: 'tls://h:1', tls: SECRET }),
+    refused({ endpoint: 'tls://h:1', tls: { passphrase: [SECRET], key: SECRET } }),
+    refused({ endpoint: 'tls://h:1', tls: { minVersion: SECRET } }),
+    refused({ protocol: { reference: { url, options: { password: SECRET, hook: () => SECRET } } } }),
+  ]
+  for (const message of messages) assert.not.match(message, SECRET)
+})
+
+test('properties of Object.prototype have no effect', () => {
+  const protocol = { reference: { builtin: 'resp', options: {} } }
+  const polluted = {
+    maxConnections: 1,
+    tls: {},
+    initialMs: 1,
+    toMain: 4096,
+    env: { A: 'b' },
+    username: 'x',
+    timeoutMs: 1,
+    url: 'file:///x',
+  }
+  Object.assign(Object.prototype, polluted)
+  try {
+    const settings = readOptions({ endpoint: { transport: 'tcp', host: 'h', port: 1 }, protocol, backoff: {}, ringBytes: {}, worker: {} })
+    assert.is(settings.maxConnections, 10)
+    assert.is(settings.tls, undefined)
+    assert.is(settings.backoff.initialMs, 100)
+    assert.is(settings.ringBytes.toMain, 4_194_304)
+    assert.is(settings.worker.env, undefined)
+    assert.is(settings.worker.url, undefined)
+    assert.is(checkCallOptions({}, ['timeoutMs']).timeoutMs, undefined)
+    assert.match(
+      complaint(() => readOptions(Object.create({ endpoint }))),
+      /^endpoint: is missing/,
+    )
+  } finally {
+    for (const key of Object.keys(polluted)) Reflect.deleteProperty(Object.prototype, key)
+  }
+})
+
+test('changing the options after the call changes nothing', async () => {
+  const ca = Buffer.from('first')
+  const options = {
+    endpoint: { transport: 'tls', host: 'h', port: 1 },
+    credentials: { username: 'first' },
+    protocol: { reference: { builtin: 'resp', options: { database: 0 } } },
+    backoff: { initialMs: 1 },
+    tls: { ca: [ca], ALPNProtocols: ['first'] },
+    worker: { env: { A: 'first' }, execArgv: ['first'] },
+  }
+  const settings = readOptions(options)
+  const before = structuredClone({ ...settings, credentials: undefined })
+  options.endpoint.host = options.credentials.username = options.worker.env.A = 'second'
+  options.protocol.reference.options.database = options.backoff.initialMs = 2
+  options.tls.ALPNProtocols[0] = options.worker.execArgv[0] = 'second'
+  ca.write('other')
+  assert.equal(structuredClone({ ...settings, credentials: undefined }), before)
+  assert.equal((await settings.credentials?.(settings.endpoint))?.username, 'first')
+})
+
+test('the settings are frozen', () => {
+  const settings = readOptions({ endpoint, worker: { execArgv: [] } })
+  for (const value of [
+    settings,
+    settings.endpoint,
+    settings.protocol,
+    settings.backoff,
+    settings.ringBytes,
+    settings.worker,
+    settings.worker.execArgv,
+  ]) {
+    assert.ok(Object.isFrozen(value))
+  }
+})
+
+test('credentials from a function are asked anew and checked', async () => {
+  let asked = 0
+  const settings = readOptions({ endpoint, credentials: async () => ({ username: 'u', password: String(++asked) }) })
+  assert.is((await settings.credentials?.(settings.endpoint))?.password, '1')
+  assert.is((await settings.credentials?.(settings.endpoint))?.password, '2')
+  const wrong = readOptions({ endpoint, credentials: () => SECRET })
+  const message = await wrong.credentials?.(wrong.endpoint).then(String, String)
+  assert.match(message ?? '', /^PoolError: credentials: what the function returned/)
+  assert.not.match(message ?? '', SECRET)
+})
+
+test('the environment may be shared with the threads', () => {
+  assert.is(readOptions({ endpoint, worker: { env: SHARE_ENV } }).worker.env, SHARE_ENV)
+  assert.equal({ ...Object(readOptions({ endpoint, worker: { env: { A: 'b', C: undefined } } }).worker.env) }, { A: 'b' })
+})
+
+test('pools without a name get different ones', () => {
+  assert.is.not(readOptions({ endpoint }).name, readOptions({ endpoint }).name)
+})
+
+test('options that are no object are refused', () => {
+  for (const input of [undefined, null, 1, 'tcp://h:1', [], () => 1])
+    assert.match(
+      complaint(() => readOptions(input)),
+      /^options: must be an object/,
+    )
+})
+
+test('call options are checked by name, and only those that the call takes', () => {
+  const all = ['timeoutMs', 'signal', 'idempotent', 'onProgress'] as const
+  for (const timeoutMs of DURATION)
+    assert.match(
+      complaint(() => checkCallOptions({ timeoutMs }, all)),
+      /^timeoutMs: /,
+    )
+  for (const signal of [1, {}, null, { aborted: false }])
+    assert.match(
+      complaint(() => checkCallOptions({ signal }, all)),
+      /^signal: /,
+    )
+  for (const idempotent of FLAG)
+    assert.match(
+      complaint(() => checkCallOptions({ idempotent }, all)),
+      /^idempotent: /,
+    )
+  for (const onProgress of [1, {}, null])
+    assert.match(
+      complaint(() => checkCallOptions({ onProgress }, all)),
+      /^onProgress: /,
+    )
+  assert.match(
+    complaint(() => checkCallOptions({ onProgress: () => 1 }, ['timeoutMs'])),
+    /^options.onProgress: is unknown/,
+  )
+  assert.match(
+    complaint(() => checkCallOptions({ timeout: 1 }, all)),
+    /did you mean timeoutMs\?/,
+  )
+  assert.match(
+    complaint(() => checkCallOptions(5, all)),
+    /^options: must be an object/,
+  )
+  const { signal } = new AbortController()
+  assert.equal(checkCallOptions({ timeoutMs: Infinity, signal, idempotent: true }, all), {
+    timeoutMs: Infinity,
+    signal,
+    idempotent: true,
+    onProgress: undefined,
+  })
+  assert.is(checkCallOptions(undefined, all).timeoutMs, undefined)
+})
+
+test.run()

@@ -1,0 +1,29 @@
+/** What piscina starts in a worker: sets the shard up and returns; the shard lives on in the thread's event loop. */
+import type { MessagePort } from 'node:worker_threads'
+import { portBell } from './bell.ts'
+import { Control, exposeControl } from './control.ts'
+import { encodeError } from './errors.ts'
+import type { LinkMemory, Settled, ShardInfo, ShardSettings } from './messages.ts'
+import { startShard } from './shard.ts'
+import { realWorld } from './world.ts'
+
+/** What the start task is given. */
+export interface StartTask {
+  readonly settings: ShardSettings
+  readonly memory: LinkMemory
+  readonly bellPort: MessagePort
+  readonly controlPort: MessagePort
+}
+
+/** Starts a shard in this thread. Never rejects: an error crosses as data, for a clone would drop its code. */
+export default async function start({ settings, memory, bellPort, controlPort }: StartTask): Promise<Settled<ShardInfo>> {
+  try {
+    const shard = await startShard(settings, realWorld)
+    const link = shard.addLink(memory, portBell(bellPort))
+    bellPort.once('close', () => void link.close())
+    exposeControl(new Control(shard, link), controlPort)
+    return { ok: true, value: shard.info }
+  } catch (thrown) {
+    return { ok: false, error: encodeError(thrown) }
+  }
+}

@@ -1,0 +1,396 @@
+/** A connection with a codec: requests out in order, frames in, each to whoever it is owed. */
+import { decodesInPlace, type Emit, type Framer, FrameWriter } from './codec.ts'
+import { encodeError, PoolError, ReplyError } from './errors.ts'
+import { Flag, Kind } from './frame.ts'
+import { HeldBytes } from './held.ts'
+import type { LoadedCodec } from './load.ts'
+import { type LocalCaller, type Owed, OwedQueue } from './owed.ts'
+import { CreditReturn, type Place, type Side } from './side.ts'
+import { SilenceWatch } from './silence.ts'
+
+const NOTHING: Buffer = Buffer.alloc(0)
+
+/** Requests are encoded one at a time, and copied before anybody else's turn: one writer for all. */
+const writer: FrameWriter = new FrameWriter()
+
+/** Whoever waits for the next frame without having asked. */
+interface Listener {
+  resolve(value: unknown): void
+  reject(error: unknown): void
+}
+
+export class Framed implements Side {
+  written = 0
+  /** A request went over it that changed the connection. */
+  dirty = false
+  readonly #place: Place
+  readonly #protocol: LoadedCodec
+  #framer: Framer | undefined
+  readonly #owed: OwedQueue = new OwedQueue()
+  readonly #held: HeldBytes = new HeldBytes()
+  readonly #credit: CreditReturn
+  readonly #silence: SilenceWatch
+  readonly #fresh: boolean
+  #begun = 0
+  #filling: Owed | undefined = undefined
+  #skipping = -1
+  /** Bytes of the caller's side in the outbox, and on their way to the kernel. */
+  #queued = 0
+  #writing = 0
+  #chunk: Buffer = NOTHING
+  #from = 0
+  /** The frame that is arriving began when nothing was owed. */
+  #unasked = false
+  #ended = false
+  #failure: PoolError | undefined = undefined
+  /** Set while a hook runs: frames that nobody asked for, and whoever waits for one. */
+  #early: unknown[] | undefined = undefined
+  readonly #listeners: Listener[] = []
+
+  /** @param before - What drove the connection before the stream that has ended: calls are counted on. */
+  constructor(place: Place, protocol: LoadedCodec, before?: Framed) {
+    this.#place = place
+    this.#protocol = protocol
+    this.#begun = this.written = before === undefined ? 0 : before.#begun
+    this.#fresh = before === undefined
+    this.#credit = new CreditReturn(place.settings.sendWindow, (bytes) => place.send(Kind.CREDIT, 0, bytes))
+    this.#silence = new SilenceWatch(place, () => !this.#ended && this.#owed.head?.abandoned === true)
+  }
+
+  get owes(): boolean {
+    return this.#owed.length > 0
+  }
+
+  /** What a raw connection received before its stream began. */
+  get kept(): HeldBytes {
+    return this.#held
+  }
+
+  /** Makes the framer. Returns false, the connection lost, if the protocol cannot. */
+  start(): boolean {
+    try {
+      this.#framer = this.#protocol.codec.createFramer()
+      return true
+    } catch (cause) {
+      this.#broken('the protocol cannot make a framer', cause)
+      return false
+    }
+  }
+
+  quiet(): boolean {
+    const { connection } = this.#place
+    if (this.#ended || this.owes || connection.unwritten || connection.halfClosed || this.#filling !== undefined) return false
+    if (this.#early !== undefined && this.#early.length > 0) return false
+    return this.#protocol.raw || (this.#held.length === 0 && this.#atBoundary())
+  }
+
+  request(callId: number, more: boolean, bytes: Buffer, start: number, end: number): void {
+    if (this.#ended) return
+    if (callId === this.#skipping) {
+      if (!more) this.#skipping = -1
+      return this.#credit.add(end - start)
+    }
+    this.#skipping = -1
+    const idle = this.#idle
+    let call = this.#filling
+    if (call === undefined || call.callId !== callId) {
+      call = { callId, ordinal: this.#begun++, local: undefined, unwritten: 0, written: false, complete: false, abandoned: false }
+      this.#owed.push(call)
+    }
+    call.unwritten += end - start
+    call.complete = !more
+    this.#filling = more ? call : undefined
+    this.#queued += end - start
+    this.#place.connection.outbox.append(bytes, start, end)
+    this.#place.connection.schedule(idle)
+  }
+
+  /** Sends a request of the shard's own. Throws what the codec throws, as BAD_REQUEST: then nothing was sent. */
+  ask(caller: LocalCaller): void {
+    if (this.#failure !== undefined) throw this.#failure
+    if (this.#filling !== undefined)
+      throw new PoolError('DESYNC', 'a request of another caller is half written', { phase: 'send', outcome: 'not-sent' })
+    const idle = this.#idle
+    writer.begin()
+    try {
+      this.#protocol.codec.encode(caller.request, writer)
+    } catch (cause) {
+      throw PoolError.is(cause)
+        ? cause
+        : new PoolError('BAD_REQUEST', `the protocol cannot encode the request: ${text(cause)}`, {
+            phase: 'send',
+            outcome: 'not-sent',
+            cause,
+          })
+    }
+    const { written } = writer
+    this.#owed.push({ callId: 0, ordinal: -1, local: caller, unwritten: written.length, written: false, complete: true, abandoned: false })
+    this.#place.connection.outbox.append(written, 0, written.length)
+    this.#place.connection.schedule(idle)
+  }
+
+  /** From now on frames that nobody asked for are kept for `next`. */
+  beginHook(): void {
+    this.#early = []
+  }
+
+  /** Ends what `beginHook` began, if the connection is quiet. */
+  endHook(): boolean {
+    const good = this.quiet() && this.#listeners.length === 0
+    if (good) this.#early = undefined
+    return good
+  }
+
+  next(listener: Listener): void {
+    if (this.#failure !== undefined) return listener.reject(this.#failure)
+    const early = this.#early
+    if (early !== undefined && early.length > 0) return listener.resolve(early.shift())
+    this.#listeners.push(listener)
+  }
+
+  cancel(callId: number, exclusive: boolean): void {
+    if (this.#ended) return
+    const call = this.#owed.find(callId)
+    if (call === undefined || call.abandoned) return
+    if (!call.written) return this.#withdraw(call)
+    if (exclusive || !call.complete) return this.#place.lose('abort')
+    call.abandoned = true
+    if (this.#owed.head === call) this.#silence.arm()
+  }
+
+  #withdraw(call: Owed): void {
+    const at = this.#owed.remove(call)
+    this.#place.connection.outbox.remove(at, call.unwritten)
+    this.#queued -= call.unwritten
+    this.#credit.add(call.unwritten)
+    if (!call.complete) {
+      this.#filling = undefined
+      this.#skipping = call.callId
+    }
+    this.#place.send(Kind.FAILED, Flag.DROPPED, call.callId)
+  }
+
+  onWrite(): void {
+    this.#owed.eachFromLast((call) => {
+      const known = call.written && call.unwritten === 0
+      call.unwritten = 0
+      call.written = true
+      if (call.ordinal >= this.written) this.written = call.ordinal + 1
+      return !known
+    })
+    this.#writing += this.#queued
+    this.#queued = 0
+  }
+
+  onTaken(): void {
+    const taken = this.#writing
+    this.#writing = 0
+    if (taken > 0) this.#credit.add(taken)
+  }
+
+  onBytes(chunk: Buffer): boolean {
+    if (this.#ended) return false
+    if (this.#silence.armed) this.#silence.heard()
+    if (this.#protocol.raw) return this.#keepRaw(chunk)
+    this.#chunk = chunk
+    this.#from = 0
+    try {
+      this.#framer?.push(chunk, this.#emit)
+    } catch (cause) {
+      this.#broken('the protocol cannot read what the peer sent', cause, true)
+    }
+    if (!this.#ended) this.#keepRest(chunk)
+    this.#chunk = NOTHING
+    return !this.#ended
+  }
+
+  onEnd(): void {
+    this.#place.lose('peer-end')
+  }
+
+  end(error: PoolError): void {
+    this.#ended = true
+    this.#failure = error
+    this.#silence.disarm()
+    this.#held.clear()
+    for (const call of this.#owed.clear()) call.local?.reject(call.written ? error : notSent(error))
+    for (const listener of this.#listeners.splice(0)) listener.reject(error)
+  }
+
+  /** Leaves the connection to another side, with nothing owed. */
+  retire(): void {
+    this.#ended = true
+    this.#silence.disarm()
+  }
+
+  /** Whether nothing is owed and nothing unwritten: the next request waits for a poll phase. */
+  get #idle(): boolean {
+    return this.#owed.length === 0 && !this.#place.connection.unwritten
+  }
+
+  #atBoundary(): boolean {
+    try {
+      return this.#framer?.atBoundary() === true
+    } catch {
+      return false
+    }
+  }
+
+  /** Keeps what a raw connection received before its stream, unless it had one before: then it is stray. */
+  #keepRaw(chunk: Buffer): boolean {
+    const { settings } = this.#place
+    if (!this.#fresh || this.#held.length + chunk.length > settings.highWaterMark) this.#place.lose('stray-bytes')
+    else this.#held.append(chunk, 0, chunk.length)
+    return !this.#ended
+  }
+
+  /** Keeps the beginning of a frame that is not complete. */
+  #keepRest(chunk: Buffer): void {
+    const asked = this.#owed.head?.written === true || this.#early !== undefined
+    if (this.#from === chunk.length || this.#atBoundary()) {
+      this.#unasked = false
+      if (this.#from < chunk.length && !asked) this.#place.lose('stray-bytes')
+      return
+    }
+    if (!asked && this.#protocol.definition.push === undefined) return this.#place.lose('stray-bytes')
+    if (this.#held.length === 0) this.#unasked = this.#owed.head?.written !== true
+    if (this.#held.length + chunk.length - this.#from > this.#place.settings.maxReplyBytes) return this.#tooLarge()
+    this.#held.append(chunk, this.#from, chunk.length)
+  }
+
+  readonly #emit: Emit = (start, end, kind) => {
+    if (this.#ended) return
+    const chunk = this.#chunk
+    if (!(start >= this.#from && end >= start && end <= chunk.length) || (this.#held.length > 0 && start !== 0)) {
+      throw new RangeError(`a frame from ${start} to ${end} in a chunk of ${chunk.length} bytes, of which ${this.#from} are done`)
+    }
+    if (this.#held.length + end - start > this.#place.settings.maxReplyBytes) return this.#tooLarge()
+    this.#from = end
+    if (kind === 'push') this.#pushed(start, end)
+    else this.#replied(start, end)
+    this.#unasked = false
+    this.#held.clear()
+  }
+
+  #replied(start: number, end: number): void {
+    const call = this.#owed.head
+    if (call === undefined || !call.written || this.#unasked) return this.#unaskedFor(start, end)
+    if (call.unwritten > 0 || !call.complete) {
+      return this.#place.lose(
+        'error',
+        new PoolError('DESYNC', 'a reply came before its request was sent', { phase: 'reply', outcome: 'maybe-executed' }),
+      )
+    }
+    this.#owed.shift()
+    if (call.local !== undefined) this.#answer(call.local, start, end)
+    else if (call.abandoned) this.#place.send(Kind.FAILED, Flag.DROPPED, call.callId)
+    else this.#forward(Kind.REPLY, call.callId, start, end)
+    if (this.#owed.head?.abandoned === true) this.#silence.arm()
+    else if (this.#silence.armed) this.#silence.disarm()
+  }
+
+  /** A frame that nobody asked for belongs to the running hook, or is stray. */
+  #unaskedFor(start: number, end: number): void {
+    const early = this.#early
+    if (early === undefined) return this.#place.lose('stray-bytes')
+    const value = this.#decode(start, end)
+    if (value === undefined) return
+    const listener = this.#listeners.shift()
+    if (listener !== undefined && value.ok) listener.resolve(value.reply)
+    else if (listener !== undefined && !value.ok) listener.reject(value.error)
+    else if (value.ok) early.push(value.reply)
+    else
+      this.#place.lose(
+        'error',
+        new PoolError('DESYNC', 'the peer sent an error that nobody asked for', { phase: 'reply', cause: value.error }),
+      )
+  }
+
+  #pushed(start: number, end: number): void {
+    const { push } = this.#protocol.definition
+    if (push === undefined) return this.#unaskedFor(start, end)
+    const value = this.#decode(start, end)
+    if (value === undefined) return
+    try {
+      const verdict = value.ok ? push.call(this.#protocol.definition, value.reply) : 'destroy'
+      if (verdict === 'deliver') this.#forward(Kind.PUSH, 0, start, end)
+      else if (verdict === 'destroy') this.#place.lose('stray-bytes')
+      else if (verdict !== 'ignore') this.ask({ request: verdict.answer, resolve: () => undefined, reject: () => undefined })
+    } catch (cause) {
+      this.#broken('the protocol failed on a push', cause)
+    }
+  }
+
+  #forward(kind: number, id: number, start: number, end: number): void {
+    this.#held.each((part) => this.#place.send(kind, Flag.MORE, id, part))
+    this.#place.send(kind, 0, id, this.#chunk, start, end)
+  }
+
+  #answer(caller: LocalCaller, start: number, end: number): void {
+    const value = this.#decode(start, end, caller)
+    if (value === undefined) return
+    if (!value.ok) return caller.reject(value.error)
+    const { correlate } = this.#protocol.definition
+    try {
+      if (correlate === undefined || correlate.call(this.#protocol.definition, caller.request, value.reply) !== false)
+        return caller.resolve(value.reply)
+    } catch (cause) {
+      return caller.reject(this.#broken('the protocol failed to correlate a reply', cause))
+    }
+    const error = new PoolError('DESYNC', 'a reply does not belong to its request', { phase: 'reply', outcome: 'maybe-executed' })
+    caller.reject(error)
+    this.#place.lose('error', error)
+  }
+
+  /** Decodes the frame for somebody in the shard; undefined when that broke the connection. */
+  #decode(start: number, end: number, caller?: LocalCaller): { ok: true; reply: unknown } | { ok: false; error: ReplyError } | undefined {
+    const { codec } = this.#protocol
+    try {
+      const inPlace = this.#held.length === 0 && decodesInPlace(codec)
+      return {
+        ok: true,
+        reply: inPlace ? codec.decodeRange(this.#chunk, start, end) : codec.decode(this.#held.join(this.#chunk, start, end)),
+      }
+    } catch (thrown) {
+      if (ReplyError.is(thrown)) return { ok: false, error: thrown }
+      caller?.reject(this.#broken('the protocol cannot read a reply', thrown))
+      return undefined
+    }
+  }
+
+  #tooLarge(): void {
+    const { maxReplyBytes } = this.#place.settings
+    const error = new PoolError('REPLY_TOO_LARGE', `a reply is longer than maxReplyBytes (${maxReplyBytes})`, {
+      phase: 'reply',
+      outcome: 'maybe-executed',
+    })
+    this.#failHead(error)
+    this.#place.lose('error', error)
+  }
+
+  #broken(message: string, cause: unknown, headAtFault = false): PoolError {
+    const error = new PoolError('PROTOCOL_ERROR', `${message}: ${text(cause)}`, { phase: 'reply', outcome: 'maybe-executed', cause })
+    if (this.#ended) return error
+    if (headAtFault) this.#failHead(error)
+    this.#place.lose('error', error)
+    return error
+  }
+
+  /** The oldest call is the one at fault: it is told so itself, and all others that their connection is lost. */
+  #failHead(error: PoolError): void {
+    const call = this.#owed.head
+    if (call === undefined || !call.written || this.#unasked) return
+    this.#owed.shift()
+    if (call.local !== undefined) call.local.reject(error)
+    else if (call.abandoned) this.#place.send(Kind.FAILED, Flag.DROPPED, call.callId)
+    else this.#place.send(Kind.FAILED, 0, call.callId, Buffer.from(JSON.stringify(encodeError(error))))
+  }
+}
+
+function notSent(error: PoolError): PoolError {
+  return new PoolError(error.code, error.message, { phase: error.phase, outcome: 'not-sent', cause: error.cause })
+}
+
+function text(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown)
+}

@@ -1,0 +1,173 @@
+/** Handlers: each begins when its EXECUTE frame and its call of the control plane have both come, in whichever order. */
+import { serialize } from 'node:v8'
+import { Clients } from './clients.ts'
+import type { HandlerContext } from './define.ts'
+import { encodeError, PoolError, type PoolErrorCode } from './errors.ts'
+import { Kind } from './frame.ts'
+import { Framed } from './framed.ts'
+import type { Handler, LoadedModules } from './load.ts'
+import type { Settled } from './messages.ts'
+import type { Slot } from './slot.ts'
+
+interface ControlCall {
+  readonly name: string
+  readonly input: unknown
+  resolve(result: Settled<unknown>): void
+}
+
+/** One handler on its way. */
+export class Run {
+  readonly callId: number
+  readonly #runs: Runs
+  slot: Slot | undefined = undefined
+  call: ControlCall | undefined = undefined
+  /** Why it will never begin. */
+  refused: PoolError | undefined = undefined
+  #begun = false
+  #over = false
+  readonly #abort: AbortController = new AbortController()
+
+  constructor(runs: Runs, callId: number) {
+    this.#runs = runs
+    this.callId = callId
+  }
+
+  /** The caller has gone. One that has not begun never does. */
+  cancel(): void {
+    if (this.#begun) this.#abort.abort()
+    else this.refuse(failure('HANDLER_FAILED', 'the handler was cancelled before it began', undefined, true))
+  }
+
+  /** The connection is lost; a running handler meets that in its requests. */
+  connectionLost(): void {
+    if (!this.#begun) this.refuse(failure('CONNECTION_LOST', 'the connection was lost before the handler began', undefined, true))
+  }
+
+  /** It never begins: says so to both sides, each when it has come. */
+  refuse(error: PoolError): void {
+    if (this.#begun || this.refused !== undefined) return
+    this.refused = error
+    const { slot } = this
+    this.slot = undefined
+    slot?.runEnded(this.callId)
+    this.proceed()
+  }
+
+  /** Does what can be done with what has come so far. */
+  proceed(): void {
+    const { call, slot, refused } = this
+    if (this.#begun || call === undefined) return
+    if (refused !== undefined) {
+      this.#runs.delete(this)
+      return call.resolve({ ok: false, error: encodeError(refused) })
+    }
+    if (slot === undefined) return
+    const handler = this.#runs.modules.handlers.get(call.name)
+    if (handler === undefined) return this.refuse(failure('BAD_REQUEST', `there is no handler '${call.name}'`, undefined, true))
+    this.#begun = true
+    this.#run(slot, call, handler).catch(() => undefined) // it catches all that a handler throws
+  }
+
+  async #run(slot: Slot, call: ControlCall, handler: Handler): Promise<void> {
+    let result: Settled<unknown>
+    try {
+      result = { ok: true, value: await handler(call.input, this.#context(slot)) }
+    } catch (thrown) {
+      const message = thrown instanceof Error ? thrown.message : String(thrown)
+      result = { ok: false, error: encodeError(failure('HANDLER_FAILED', `the handler '${call.name}' failed: ${message}`, thrown)) }
+    }
+    this.#over = true
+    this.#runs.delete(this)
+    this.#runs.around(() => slot.runEnded(this.callId))
+    call.resolve(result)
+  }
+
+  #context(slot: Slot): HandlerContext<unknown, unknown, unknown> {
+    const { protocol } = this.#runs.modules
+    const { signal } = this.#abort
+    const request = (value: unknown): Promise<unknown> => {
+      if (this.#over) return Promise.reject(failure('LEASE_RELEASED', 'the handler has ended', undefined, true))
+      return this.#request(slot, value)
+    }
+    return Object.freeze({
+      connection: Object.freeze({ request }),
+      client: slot.side instanceof Clients ? slot.side.client : undefined,
+      signal,
+      options: protocol.options,
+      progress: (value: unknown) => this.#progress(slot, value),
+    })
+  }
+
+  async #request(slot: Slot, request: unknown): Promise<unknown> {
+    const { side } = slot
+    if (side instanceof Clients) return side.execute(request, this.#abort.signal)
+    if (!(side instanceof Framed)) throw failure('BAD_REQUEST', 'this connection takes no requests', undefined, true)
+    const { protocol } = this.#runs.modules
+    if (protocol.form === 'codec' && protocol.definition.scope?.(request) === 'lease') side.dirty = true
+    return new Promise((resolve, reject) => side.ask({ request, resolve, reject }))
+  }
+
+  #progress(slot: Slot, value: unknown): void {
+    if (this.#over) return
+    let bytes: Buffer
+    try {
+      bytes = serialize(value)
+    } catch (cause) {
+      throw failure('NOT_CLONEABLE', 'progress() was given a value that cannot be cloned', cause)
+    }
+    this.#runs.around(() => slot.send(Kind.PROGRESS, 0, this.callId, bytes))
+  }
+}
+
+/** The handlers of one link. */
+export class Runs {
+  readonly modules: LoadedModules
+  /** Publishes what `action` sends. */
+  readonly around: (action: () => void) => void
+  readonly #runs = new Map<number, Run>()
+
+  constructor(modules: LoadedModules, around: (action: () => void) => void) {
+    this.modules = modules
+    this.around = around
+  }
+
+  /** The EXECUTE frame has come. */
+  framed(callId: number, slot: Slot): void {
+    const run = this.#run(callId)
+    if (!slot.usable || slot.run !== undefined)
+      return run.refuse(failure('CONNECTION_LOST', 'the connection is not free for a handler', undefined, true))
+    run.slot = slot
+    slot.run = run
+    run.proceed()
+  }
+
+  /** The EXECUTE frame has come, for a connection that is gone. */
+  refused(callId: number): void {
+    this.#run(callId).refuse(failure('CONNECTION_LOST', 'the connection was lost before the handler began', undefined, true))
+  }
+
+  /** The control plane's call has come. */
+  called(callId: number, name: string, input: unknown): Promise<Settled<unknown>> {
+    return new Promise((resolve) => {
+      const run = this.#run(callId)
+      run.call = { name, input, resolve }
+      this.around(() => run.proceed())
+    })
+  }
+
+  delete(run: Run): void {
+    this.#runs.delete(run.callId)
+  }
+
+  #run(callId: number): Run {
+    const known = this.#runs.get(callId)
+    if (known !== undefined) return known
+    const run = new Run(this, callId)
+    this.#runs.set(callId, run)
+    return run
+  }
+}
+
+function failure(code: PoolErrorCode, message: string, cause?: unknown, notSent = false): PoolError {
+  return new PoolError(code, message, { phase: 'handler', outcome: notSent ? 'not-sent' : 'maybe-executed', cause })
+}

@@ -1,0 +1,68 @@
+/** The shard actor: owner of its sockets, for any number of callers' threads. */
+import type { Bell } from './bell.ts'
+import type { Plumbing } from './connection.ts'
+import { Deadlines } from './deadlines.ts'
+import { describe, type LoadedModules, loadModules } from './load.ts'
+import type { LinkMemory, ShardInfo, ShardSettings } from './messages.ts'
+import { BufferStock } from './outbox.ts'
+import { SilenceWatch } from './silence.ts'
+import { ShardLink } from './slot-link.ts'
+import type { World } from './world.ts'
+import { Writes } from './writes.ts'
+
+/** What one `read` of a socket brings at most. */
+const READ_BYTES = 65_536
+
+export class Shard {
+  readonly settings: ShardSettings
+  readonly world: World
+  readonly modules: LoadedModules
+  readonly info: ShardInfo
+  /** The buffers and batches that its connections share. */
+  readonly plumbing: Plumbing
+  /** For whatever waits seconds. */
+  readonly wheel: Deadlines
+  readonly #links = new Set<ShardLink>()
+
+  constructor(settings: ShardSettings, world: World, modules: LoadedModules) {
+    this.settings = settings
+    this.world = world
+    this.modules = modules
+    this.info = describe(modules)
+    this.plumbing = { readBuffer: Buffer.allocUnsafeSlow(READ_BYTES), stock: new BufferStock(), writes: new Writes(world) }
+    this.wheel = new Deadlines(world, (entry) => entry instanceof SilenceWatch && entry.expired())
+  }
+
+  /** How many connections it has, those being opened and closed included. */
+  get connections(): number {
+    let count = 0
+    for (const link of this.#links) count += link.connections
+    return count
+  }
+
+  /** Begins to serve one caller's thread over the memory they share. */
+  addLink(memory: LinkMemory, bell: Bell): ShardLink {
+    const link = new ShardLink(this, memory, bell)
+    this.#links.add(link)
+    return link
+  }
+
+  /** A link has closed. */
+  forget(link: ShardLink): void {
+    this.#links.delete(link)
+  }
+
+  /** Closes all sockets and stops listening; resolves when they are closed. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#links].map((link) => link.close()))
+    this.wheel.clear()
+  }
+}
+
+/**
+ * Loads the user's modules and makes a shard.
+ * @throws PoolError `NO_SHARD`, with the module's own error as the cause.
+ */
+export async function startShard(settings: ShardSettings, world: World): Promise<Shard> {
+  return new Shard(settings, world, await loadModules(settings))
+}

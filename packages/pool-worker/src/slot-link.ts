@@ -1,0 +1,171 @@
+/** The shard's end of one link: reads the frames of one caller's thread, and sends it what its connections say. */
+import type { Bell } from './bell.ts'
+import { Pause } from './connection.ts'
+import { encodeError, PoolError } from './errors.ts'
+import { Flag, Kind } from './frame.ts'
+import type { LinkMemory, OpenRequest } from './messages.ts'
+import { RingConsumer, RingProducer } from './ring.ts'
+import { Runs } from './runs.ts'
+import { FrameSender } from './sender.ts'
+import type { Shard } from './shard.ts'
+import { type Outlet, Slot } from './slot.ts'
+
+/** Frames read in one turn before sockets get theirs. */
+const BUDGET = 1_024
+
+export class ShardLink implements Outlet {
+  readonly runs: Runs
+  readonly #shard: Shard
+  readonly #bell: Bell
+  readonly #consumer: RingConsumer
+  readonly #sender: FrameSender
+  readonly #words: Int32Array
+  readonly #slots: (Slot | undefined)[] = []
+  readonly #held = new Set<Slot>()
+  /** Parts of an OPEN that is longer than a frame of a small ring. */
+  readonly #partial = new Map<number, Buffer[]>()
+  #depth = 0
+  #again = false
+  #closed = false
+
+  constructor(shard: Shard, memory: LinkMemory, bell: Bell) {
+    this.#shard = shard
+    this.#bell = bell
+    const ring = () => bell.ring()
+    this.#consumer = new RingConsumer(memory.toShard, ring)
+    this.#sender = new FrameSender(new RingProducer(memory.toMain, ring))
+    this.#words = new Int32Array(memory.words)
+    this.runs = new Runs(shard.modules, (action) => {
+      this.enter()
+      action()
+      this.leave()
+    })
+    bell.listen(this.pump)
+    this.pump()
+  }
+
+  /** How many connections it has, those being opened and closed included. */
+  get connections(): number {
+    let count = 0
+    for (const slot of this.#slots) if (slot !== undefined) count++
+    return count
+  }
+
+  get full(): boolean {
+    return this.#sender.spilling
+  }
+
+  /** Reads what has come, up to the budget, then writes and publishes what that led to. */
+  readonly pump = (): void => {
+    if (this.#closed) return
+    this.enter()
+    let more = false
+    try {
+      more = this.#consumer.drain(this.#onFrame, BUDGET)
+    } finally {
+      this.#shard.plumbing.writes.flushDue()
+      if (this.#sender.flush()) this.#resumeHeld()
+      this.leave()
+    }
+    if ((more || !this.#consumer.sleep()) && !this.#again) {
+      this.#again = true
+      this.#shard.world.immediate(this.#pumpAgain)
+    }
+  }
+
+  readonly #pumpAgain = (): void => {
+    this.#again = false
+    this.pump()
+  }
+
+  #resumeHeld(): void {
+    if (this.#held.size === 0) return
+    const held = [...this.#held]
+    this.#held.clear()
+    for (const slot of held) slot.connection.resume(Pause.RING)
+  }
+
+  readonly #onFrame = (kind: number, flags: number, index: number, serial: number, id: number, start: number, end: number): void => {
+    if (kind === Kind.OPEN) return this.#open(flags, index, serial, id, start, end)
+    const slot = this.#slots[index]
+    if (slot === undefined || slot.serial !== serial) {
+      if (kind === Kind.EXECUTE) this.runs.refused(id)
+      return // late: of a connection that is gone
+    }
+    switch (kind) {
+      case Kind.SEND:
+        return slot.request(id, flags, this.#consumer.bytes, start, end)
+      case Kind.CANCEL:
+        return slot.cancel(id, (flags & Flag.EXCLUSIVE) !== 0)
+      case Kind.RELEASE:
+        return slot.release((flags & Flag.RESET) !== 0)
+      case Kind.EXECUTE:
+        return this.runs.framed(id, slot)
+      case Kind.DATA:
+        return slot.data(flags, this.#consumer.bytes, start, end)
+      case Kind.CREDIT:
+        return slot.credit(id, (flags & Flag.START) !== 0)
+      case Kind.PROBE:
+        return slot.probe()
+      case Kind.CLOSE:
+        return slot.close()
+      default:
+        throw new TypeError(`unknown frame kind ${kind}`)
+    }
+  }
+
+  #open(flags: number, index: number, serial: number, ms: number, start: number, end: number): void {
+    const payload = Buffer.from(this.#consumer.bytes.subarray(start, end))
+    const parts = this.#partial.get(index) ?? []
+    parts.push(payload)
+    if ((flags & Flag.MORE) !== 0) {
+      this.#partial.set(index, parts)
+      return
+    }
+    this.#partial.delete(index)
+    const slot = new Slot(this.#shard, this, index, serial)
+    if (this.#slots[index] !== undefined) {
+      const error = new PoolError('CONNECT_FAILED', 'the slot holds a connection', { phase: 'connect', outcome: 'not-sent' })
+      return this.send(slot, Kind.LOST, 0, 0, Buffer.from(JSON.stringify({ reason: 'error', error: encodeError(error) })))
+    }
+    this.#slots[index] = slot
+    slot.open(JSON.parse(Buffer.concat(parts).toString()) as OpenRequest, ms) // written by our own other side
+  }
+
+  send(slot: Slot, kind: number, flags: number, id: number, payload?: Uint8Array, start?: number, end?: number): void {
+    this.#sender.send(kind, flags, slot.index, slot.serial, id, payload, start, end)
+    if (this.#depth === 0) this.#sender.ring.publish()
+  }
+
+  mark(slot: Slot, fit: boolean): void {
+    if (this.#slots[slot.index] === slot) Atomics.store(this.#words, slot.index, fit ? slot.serial : 0)
+  }
+
+  enter(): void {
+    this.#depth++
+  }
+
+  leave(): void {
+    if (--this.#depth === 0) this.#sender.ring.publish()
+  }
+
+  hold(slot: Slot): void {
+    this.#held.add(slot)
+  }
+
+  drop(slot: Slot): void {
+    this.#held.delete(slot)
+    if (this.#slots[slot.index] === slot) this.#slots[slot.index] = undefined
+  }
+
+  /** Closes all connections and stops listening. Resolves when they are closed. */
+  async close(): Promise<void> {
+    this.enter()
+    const closing = this.#slots.filter((slot) => slot !== undefined).map((slot) => new Promise<void>((resolve) => slot.close(resolve)))
+    this.leave()
+    await Promise.all(closing)
+    this.#closed = true
+    this.#bell.close()
+    this.#shard.forget(this)
+  }
+}

@@ -1,0 +1,400 @@
+/** One slot of one link: the life of a connection from OPEN to LOST or CLOSED. */
+import type { Socket } from 'node:net'
+import { Clients } from './clients.ts'
+import { type Attempt, connect } from './connect.ts'
+import { Connection, type Driver, Pause } from './connection.ts'
+import type { Deadlines } from './deadlines.ts'
+import { encodeError, PoolError } from './errors.ts'
+import { type CloseReason, Flag, Kind } from './frame.ts'
+import { Framed } from './framed.ts'
+import { clientView, hookView, runHook } from './hooks.ts'
+import type { LostInfo, OpenedInfo, OpenRequest, ShardSettings } from './messages.ts'
+import type { Run } from './runs.ts'
+import type { Shard } from './shard.ts'
+import type { Place, Side } from './side.ts'
+import { Streamed } from './streamed.ts'
+import type { Cancel, World } from './world.ts'
+
+/** Where a slot sends, and what it is told apart by. One for each link. */
+export interface Outlet {
+  send(slot: Slot, kind: number, flags: number, id: number, payload?: Uint8Array, start?: number, end?: number): void
+  /** The connection's serial while it is fit to lend, else 0. */
+  mark(slot: Slot, fit: boolean): void
+  /** Called before and after whatever may send; after the last `leave` it is published. */
+  enter(): void
+  leave(): void
+  /** The ring has no room: reading is paused until it has. */
+  readonly full: boolean
+  hold(slot: Slot): void
+  drop(slot: Slot): void
+}
+
+export class Slot implements Driver, Place {
+  readonly index: number
+  readonly serial: number
+  readonly connection: Connection
+  /** The handler that has the connection. */
+  run: Run | undefined = undefined
+  readonly #shard: Shard
+  readonly #outlet: Outlet
+  #phase: 'opening' | 'open' | 'checking' | 'closing' | 'over' = 'opening'
+  #side: Framed | Streamed | Clients | undefined = undefined
+  #framed: Framed | undefined = undefined
+  #open: OpenRequest | undefined = undefined
+  #attempt: Attempt | undefined = undefined
+  #deadline: Cancel | undefined = undefined
+  #began = 0
+  /** What LOST will say once the running handler has ended. */
+  #lost: LostInfo | undefined = undefined
+  #whenClosed: (() => void) | undefined = undefined
+
+  constructor(shard: Shard, outlet: Outlet, index: number, serial: number) {
+    this.#shard = shard
+    this.#outlet = outlet
+    this.index = index
+    this.serial = serial
+    this.connection = new Connection(shard.plumbing, this)
+  }
+
+  get world(): World {
+    return this.#shard.world
+  }
+
+  get settings(): ShardSettings {
+    return this.#shard.settings
+  }
+
+  get wheel(): Deadlines {
+    return this.#shard.wheel
+  }
+
+  /** Whether requests and handlers may use the connection. */
+  get usable(): boolean {
+    return this.#phase === 'open'
+  }
+
+  get side(): Side | undefined {
+    return this.#side
+  }
+
+  send(kind: number, flags: number, id: number, payload?: Uint8Array, start?: number, end?: number): void {
+    this.#outlet.send(this, kind, flags, id, payload, start, end)
+  }
+
+  /** OPEN: connects, shakes hands. `ms` is the deadline for all of it; 0 = none. */
+  open(request: OpenRequest, ms: number): void {
+    this.#open = request
+    this.#began = this.world.now()
+    if (ms > 0) {
+      const late = () => {
+        if (this.#phase === 'opening')
+          this.lose('error', new PoolError('CONNECT_TIMEOUT', `no connection within ${ms} ms`, { phase: 'connect', outcome: 'not-sent' }))
+      }
+      this.#deadline = this.world.timer(ms, false, () => void this.world.immediate(() => this.#around(late))) // after a stall, one poll phase first
+    }
+    try {
+      this.#attempt = connect(this.world, this.settings, request.endpoint, this.connection.onread, {
+        opened: (socket) => this.#around(() => this.#connected(socket)),
+        failed: (error) => this.#around(() => this.lose('error', error)),
+      })
+    } catch (cause) {
+      this.lose(
+        'error',
+        PoolError.is(cause)
+          ? cause
+          : new PoolError('CONNECT_FAILED', `cannot connect: ${String(cause)}`, { phase: 'connect', outcome: 'not-sent', cause }),
+      )
+    }
+  }
+
+  #connected(socket: Socket): void {
+    this.connection.attach(socket)
+    const { protocol } = this.#shard.modules
+    const open = this.#open as OpenRequest // set by `open`, which came before
+    const step = (hook: () => Promise<unknown> | unknown, done: (value: unknown) => void) => {
+      runHook(this.world, Infinity, protocol.form === 'codec' ? 'onConnect' : 'connect', 'connect', hook).then(
+        (value) => this.#around(() => done(value)),
+        (error: PoolError) => this.#around(() => this.#phase === 'opening' && this.lose('error', error)),
+      )
+    }
+    if (protocol.form === 'client') {
+      const clients = new Clients(this, protocol)
+      this.#side = clients
+      const view = clientView(
+        protocol,
+        open,
+        () => clients.takeSocket(),
+        () => this.#around(() => this.#retire(clients)),
+      )
+      return step(
+        () => protocol.definition.connect(view),
+        (client) => this.#clientReady(clients, client),
+      )
+    }
+    const framed = new Framed(this, protocol)
+    this.#side = this.#framed = framed
+    if (!framed.start()) return
+    const { onConnect } = protocol.definition
+    if (onConnect === undefined) return this.#opened()
+    const view = hookView(framed, protocol, open)
+    framed.beginHook()
+    step(
+      () => onConnect.call(protocol.definition, view.connection),
+      () => {
+        view.revoke()
+        if (this.#phase !== 'opening') return
+        if (framed.endHook()) this.#opened()
+        else
+          this.lose(
+            'error',
+            new PoolError('DESYNC', 'the hand-shake left replies or bytes behind', { phase: 'connect', outcome: 'not-sent' }),
+          )
+      },
+    )
+  }
+
+  #clientReady(clients: Clients, client: unknown): void {
+    clients.client = client
+    if (this.#phase === 'opening') this.#opened()
+    else clients.end(new PoolError('CONNECTION_LOST', 'the connection was given up'))
+  }
+
+  #retire(clients: Clients): void {
+    if (this.#phase === 'over' || this.#phase === 'closing') return
+    this.#outlet.mark(this, false)
+    clients.retire()
+  }
+
+  #opened(): void {
+    this.#phase = 'open'
+    this.#deadline?.()
+    this.#attempt = undefined
+    const info: OpenedInfo = { localPort: this.connection.socket?.localPort }
+    this.#outlet.mark(this, true)
+    this.send(Kind.OPENED, 0, Math.round((this.world.now() - this.#began) * 1000), Buffer.from(JSON.stringify(info)))
+  }
+
+  /** SEND: a fragment of a call's request. */
+  request(callId: number, flags: number, bytes: Buffer, start: number, end: number): void {
+    if (this.#phase === 'open') this.#side?.request(callId, (flags & Flag.MORE) !== 0, bytes, start, end)
+  }
+
+  /** CANCEL of a call, or of the running handler. */
+  cancel(callId: number, exclusive: boolean): void {
+    if (this.run?.callId === callId) this.run.cancel()
+    else this.#side?.cancel(callId, exclusive)
+  }
+
+  /** CREDIT of a stream; with `start`, the connection becomes one. */
+  credit(bytes: number, start: boolean): void {
+    if (this.#phase !== 'open') return
+    if (start && this.#side instanceof Framed) {
+      if (!this.#side.quiet())
+        return this.lose('error', new PoolError('DESYNC', 'a stream cannot begin while replies are owed', { phase: 'send' }))
+      this.#side.retire()
+      this.#side = new Streamed(this, this.#side.kept, this.#side.written)
+    }
+    if (this.#side instanceof Streamed) this.#side.credit(bytes)
+  }
+
+  /** DATA of a stream. */
+  data(flags: number, bytes: Buffer, start: number, end: number): void {
+    const last = (flags & Flag.END) !== 0 && (flags & Flag.MORE) === 0
+    if (this.#side instanceof Streamed) this.#side.data(bytes, start, end, last)
+  }
+
+  /** RELEASE: with `prove`, IDLE or LOST follows. */
+  release(prove: boolean): void {
+    const side = this.#side
+    if (this.#phase !== 'open' || side === undefined) return
+    if (side instanceof Streamed) {
+      if (!prove || !side.quiet()) return this.lose('error', new PoolError('DESYNC', 'a stream was left half done', { phase: 'close' }))
+      return this.#reframe(side)
+    }
+    if (prove) this.prove(true)
+    else if (side.owes) this.lose('error', new PoolError('DESYNC', 'released while replies are owed', { phase: 'close' }))
+  }
+
+  #reframe(stream: Streamed): void {
+    const { protocol } = this.#shard.modules
+    if (protocol.form !== 'codec') return
+    stream.end()
+    this.#side = this.#framed = new Framed(this, protocol, this.#framed)
+    this.connection.resume(Pause.CREDIT)
+    if (this.#framed.start()) this.send(Kind.IDLE, 0, 0)
+  }
+
+  /** Makes sure that the next caller may have the connection: answers IDLE or LOST. */
+  prove(dirty: boolean): void {
+    const side = this.#side
+    if (side === undefined || !side.quiet()) {
+      return this.lose('error', new PoolError('DESYNC', 'released with replies owed, or with bytes unsent or unread', { phase: 'close' }))
+    }
+    const { protocol } = this.#shard.modules
+    if (!dirty || (side instanceof Clients && protocol.definition.reset === undefined)) return this.send(Kind.IDLE, 0, 0)
+    if (protocol.definition.reset === undefined) {
+      return this.lose(
+        'error',
+        new PoolError('HOOK_FAILED', `the protocol ${protocol.definition.name} cannot reset a connection`, { phase: 'close' }),
+      )
+    }
+    this.#check('reset')
+  }
+
+  /** PROBE: the protocol's health check. Answers IDLE or LOST. */
+  probe(): void {
+    if (this.#phase !== 'open' || this.#side === undefined) return
+    if (!this.#side.quiet()) return this.lose('probe', new PoolError('DESYNC', 'probed while in use', { phase: 'probe' }))
+    if (this.#shard.modules.protocol.definition.probe === undefined) return this.send(Kind.IDLE, 0, 0)
+    this.#check('probe')
+  }
+
+  #check(name: 'probe' | 'reset'): void {
+    const { protocol } = this.#shard.modules
+    const side = this.#side
+    const view = side instanceof Framed ? hookView(side, protocol, this.#open as OpenRequest) : undefined // set by `open`
+    const hook = (): unknown => {
+      if (protocol.form === 'client') return side instanceof Clients ? protocol.definition[name]?.(side.client) : undefined
+      return view === undefined ? undefined : protocol.definition[name]?.(view.connection)
+    }
+    this.#phase = 'checking'
+    if (side instanceof Framed) side.beginHook()
+    const done = (error: PoolError | undefined) => {
+      view?.revoke()
+      if (this.#phase !== 'checking') return
+      this.#phase = 'open'
+      const fit = error === undefined && (side instanceof Framed ? side.endHook() : side?.quiet() === true)
+      if (!fit)
+        return this.lose(
+          name === 'probe' ? 'probe' : 'error',
+          error ?? new PoolError('DESYNC', `the ${name} left replies or bytes behind`, { phase: 'probe' }),
+        )
+      if (side instanceof Framed && name === 'reset') side.dirty = false
+      this.send(Kind.IDLE, 0, 0)
+    }
+    runHook(this.world, this.settings.probeTimeoutMs, name, name === 'probe' ? 'probe' : 'close', hook).then(
+      () => this.#around(() => done(undefined)),
+      (error: PoolError) => this.#around(() => done(error)),
+    )
+  }
+
+  /** The connection is over: at once for whoever waits; for the caller's side when no handler runs. */
+  lose(reason: CloseReason, error?: PoolError): void {
+    if (this.#phase === 'over' || this.#phase === 'closing') return
+    const why = this.#phase === 'opening' ? openingError(reason, error) : error
+    this.#phase = 'over'
+    this.#outlet.mark(this, false)
+    this.#lost = why === undefined ? { reason } : { reason, error: encodeError(why) }
+    this.#shutSocket()
+    this.#side?.end(
+      new PoolError('CONNECTION_LOST', `the connection is lost: ${reason}`, { phase: 'reply', outcome: 'maybe-executed', cause: why }),
+    )
+    if (this.run === undefined) this.#tellLost()
+    else this.run.connectionLost()
+  }
+
+  #tellLost(): void {
+    this.send(Kind.LOST, 0, this.#side?.written ?? 0, Buffer.from(JSON.stringify(this.#lost)))
+    this.#outlet.drop(this)
+  }
+
+  #shutSocket(): void {
+    this.#deadline?.()
+    this.#attempt?.cancel()
+    this.#attempt?.socket.once('close', () => this.onClosed())
+    this.connection.destroy()
+  }
+
+  /** CLOSE: CLOSED follows when the socket is closed. Does nothing to a connection that is lost already. */
+  close(told?: () => void): void {
+    if (this.#phase === 'over' || this.#phase === 'closing') return told?.()
+    const graceful = this.#phase === 'open' && this.#side instanceof Clients ? this.#side : undefined
+    this.#phase = 'closing'
+    this.#whenClosed = told
+    this.#outlet.mark(this, false)
+    const shut = () => {
+      const error = new PoolError('CONNECTION_LOST', 'the pool has closed the connection', { phase: 'close', outcome: 'maybe-executed' })
+      this.#shutSocket()
+      this.#side?.end(error)
+      this.run?.cancel()
+    }
+    if (graceful === undefined) return shut()
+    const later = () => this.#around(shut)
+    runHook(this.world, this.settings.probeTimeoutMs, 'close', 'close', () => graceful.close()).then(later, later)
+  }
+
+  /** A handler has ended: DONE, and what became of its connection. */
+  runEnded(callId: number): void {
+    this.run = undefined
+    const side = this.#side
+    if (this.#lost !== undefined) {
+      this.send(Kind.DONE, 0, callId)
+      return this.#tellLost()
+    }
+    if (this.#phase !== 'open' || side === undefined) return this.send(Kind.DONE, 0, callId)
+    const dirty = side instanceof Framed ? side.dirty : this.#shard.modules.protocol.definition.reset !== undefined
+    if (!dirty && side.quiet()) return this.send(Kind.DONE, Flag.CLEAN, callId)
+    this.send(Kind.DONE, 0, callId)
+    this.prove(dirty)
+  }
+
+  onBytes(chunk: Buffer): boolean {
+    this.#outlet.enter()
+    const more = this.#side?.onBytes(chunk) ?? true
+    this.#outlet.leave()
+    if (this.#outlet.full && this.#side?.owes === true && !(this.#side instanceof Clients)) {
+      this.connection.pause(Pause.RING)
+      this.#outlet.hold(this)
+    }
+    return more
+  }
+
+  onEnd(): void {
+    this.#around(() => this.#side?.onEnd())
+  }
+
+  onDead(error: Error | undefined): void {
+    this.#around(() => this.#died(error))
+  }
+
+  #died(error: Error | undefined): void {
+    if (error === undefined && this.#side instanceof Streamed && this.#side.endsLater()) return
+    if (error === undefined) return this.lose(this.connection.halfClosed ? 'peer-end' : 'error')
+    const reset = (error as NodeJS.ErrnoException).code === 'ECONNRESET'
+    this.lose(reset ? 'peer-reset' : 'error', new PoolError('CONNECTION_LOST', `the connection broke: ${error.message}`, { cause: error }))
+  }
+
+  onWrite(): void {
+    this.#side?.onWrite()
+  }
+
+  onTaken(): void {
+    this.#outlet.enter()
+    this.#side?.onTaken()
+    this.#outlet.leave()
+  }
+
+  onClosed(): void {
+    if (this.#phase !== 'closing') return
+    this.#phase = 'over'
+    this.#around(() => this.send(Kind.CLOSED, 0, 0))
+    this.#outlet.drop(this)
+    this.#whenClosed?.()
+  }
+
+  #around(action: () => void): void {
+    this.#outlet.enter()
+    action()
+    this.#outlet.leave()
+  }
+}
+
+/** A connection that dies before it is open was never one: its loss is a failure to connect. */
+function openingError(reason: CloseReason, error: PoolError | undefined): PoolError {
+  if (error !== undefined && error.code !== 'CONNECTION_LOST') return error
+  return new PoolError('CONNECT_FAILED', `the connection ended during the hand-shake: ${reason}`, {
+    phase: 'connect',
+    outcome: 'not-sent',
+    cause: error?.cause ?? error,
+  })
+}
