@@ -28,7 +28,7 @@ export function openClient(name: ClientName, port: number, callers: number): Pro
 }
 
 async function openCenote(port: number, callers: number): Promise<Client> {
-  const pool = await createPool({ endpoint: { host: HOST, port }, protocol: resp(), shards: 1, maxConnections: 1, pipelining: callers })
+  const pool = await createPool({ endpoint: `tcp://${HOST}:${port}`, protocol: resp(), shards: 1, maxConnections: 1, pipelining: callers })
   return { get: (key) => pool.request(['GET', key]), set: (key, value) => pool.request(['SET', key, value]), close: () => pool.close() }
 }
 

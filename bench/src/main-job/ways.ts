@@ -4,7 +4,7 @@ import { Redis } from 'ioredis'
 import { Piscina } from 'piscina'
 import { type Statistics, summarise } from '../places.ts'
 import { clientOptions } from './library.ts'
-import type { Target } from './target.ts'
+import { printTarget, type Target } from './target.ts'
 
 /** `cenote`: (a); `piscina`: (b); `main`: (c). */
 export type WayName = 'cenote' | 'piscina' | 'main'
@@ -32,9 +32,10 @@ export function openWay(name: WayName, target: Target, userCode: URL): Promise<W
 }
 
 /** (a) Sockets, parsing and the user's code in the shards. */
-async function openCenote({ host, port, username, password, database }: Target, userCode: URL): Promise<Way> {
+async function openCenote(target: Target, userCode: URL): Promise<Way> {
+  const { username, password, database } = target
   const pool = await createPool({
-    endpoint: { host, port },
+    endpoint: `tcp://${printTarget(target)}`,
     protocol: resp({ username, password, database }),
     handlers: handlersAt<typeof import('../places.ts')>(userCode),
     shards: THREADS,

@@ -9,6 +9,10 @@
  * @returns Milliseconds.
  * @see The AWS architecture blog, "Exponential backoff and jitter" (full jitter)
  */
-export function backoffMs(options: { readonly initialMs: number; readonly maxMs: number; readonly factor: number }, failures: number, chance: number): number {
+export function backoffMs(
+  options: { readonly initialMs: number; readonly maxMs: number; readonly factor: number },
+  failures: number,
+  chance: number,
+): number {
   return chance * Math.min(options.maxMs, options.initialMs * options.factor ** (failures - 1))
 }

@@ -41,12 +41,22 @@ export class Connecting {
       cancel()
       if (slot.serial === serial && slot.state === 'opening') action()
     }
-    const expire = () => conclude(() => refused(new PoolError('CONNECT_TIMEOUT', `credentials: no answer within ${connectTimeoutMs} ms`, { phase: 'connect', outcome: 'not-sent' })))
+    const expire = () =>
+      conclude(() =>
+        refused(
+          new PoolError('CONNECT_TIMEOUT', `credentials: no answer within ${connectTimeoutMs} ms`, {
+            phase: 'connect',
+            outcome: 'not-sent',
+          }),
+        ),
+      )
     const cancel = connectTimeoutMs === Number.POSITIVE_INFINITY ? () => undefined : this.#world.timer(connectTimeoutMs, false, expire)
     const granted = (answer: Awaited<ReturnType<typeof credentials>>) =>
       conclude(() => link.open(slot, Math.max(1, connectTimeoutMs - (this.#world.now() - since)), { endpoint, credentials: answer }))
     const failed = (cause: unknown) =>
-      conclude(() => refused(new PoolError('HOOK_FAILED', 'credentials: the function failed', { phase: 'connect', outcome: 'not-sent', cause })))
+      conclude(() =>
+        refused(new PoolError('HOOK_FAILED', 'credentials: the function failed', { phase: 'connect', outcome: 'not-sent', cause })),
+      )
     // What the function throws at once is a failure like a rejection.
     void (async () => credentials(endpoint))().then(granted, failed)
   }

@@ -3,10 +3,11 @@
  * lets the books decide, and carries out their effects.
  */
 import type { Duplex } from 'node:stream'
-import { decodeError, encodeError, type LostInfo, PoolError, printEndpoint, type Scope, type World } from '@cenote/pool-worker'
+import { decodeError, type LostInfo, PoolError, printEndpoint, type Scope, type World } from '@cenote/pool-worker'
 import type { Slot } from './books/slots.ts'
 import { Call } from './calls.ts'
 import { Dispatch } from './dispatch.ts'
+import { Handling } from './handling.ts'
 import type { ShardHost } from './host.ts'
 import type { Language } from './language.ts'
 import { type ConnectionInfo, Lease } from './lease.ts'
@@ -14,7 +15,6 @@ import type { Buffered, Line } from './line.ts'
 import { Link, type LinkMailbox } from './link.ts'
 import type { CallOptions, Settings } from './options.ts'
 import { answeredTooLate, connectionLost, poolClosed, ranTooLong, waitedTooLong, withOutcome } from './refusals.ts'
-import { Run } from './runs.ts'
 import type { ShardEvent } from './shards.ts'
 import { Numbers, type PoolStats, type ShardStats } from './stats.ts'
 import { openStream } from './stream.ts'
@@ -24,6 +24,8 @@ import { Waits } from './waits.ts'
 const MAX_MOVES = 1
 
 export class Coordinator implements LinkMailbox {
+  /** Runs the user's handlers. */
+  readonly handling: Handling
   readonly #numbers: Numbers = new Numbers()
   readonly #settings: Settings
   readonly #world: World
@@ -46,6 +48,7 @@ export class Coordinator implements LinkMailbox {
     }
     this.#waits = new Waits(world, this.#expired, catchUp, this.#aborted, () => this.#setRefs())
     this.#dispatch = new Dispatch(settings, world, language, this.#waits, this.#numbers)
+    this.handling = new Handling(settings, world, this.#dispatch)
   }
 
   /** Every invariant of the books that does not hold: for tests. */
@@ -58,7 +61,15 @@ export class Coordinator implements LinkMailbox {
   /** A place on a shared connection, and the reply. */
   request(request: unknown, options: CallOptions & { readonly idempotent?: boolean | undefined }): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      const call = new Call('request', options.timeoutMs ?? this.#settings.requestTimeoutMs, resolve, reject, request, undefined, options.idempotent)
+      const call = new Call(
+        'request',
+        options.timeoutMs ?? this.#settings.requestTimeoutMs,
+        resolve,
+        reject,
+        request,
+        undefined,
+        options.idempotent,
+      )
       this.#numbers.requests++
       if (this.#waits.begin(call, options.signal)) this.#dispatch.admit(call)
     })
@@ -67,7 +78,12 @@ export class Coordinator implements LinkMailbox {
   /** A connection for one caller. */
   acquire(options: CallOptions): Promise<Lease> {
     return new Promise((resolve, reject) => {
-      const call = new Call('lease', options.timeoutMs ?? this.#settings.acquireTimeoutMs, (slot: Slot) => resolve(this.#lend(slot)), reject)
+      const call = new Call(
+        'lease',
+        options.timeoutMs ?? this.#settings.acquireTimeoutMs,
+        (slot: Slot) => resolve(this.#lend(slot)),
+        reject,
+      )
       if (this.#waits.begin(call, options.signal)) this.#dispatch.admit(call)
     })
   }
@@ -123,7 +139,9 @@ export class Coordinator implements LinkMailbox {
     if (line === undefined) throw connectionLost('the connection of this lease has died', 'not-sent', lease.lostBy)
     if (line.stream !== undefined) throw new PoolError('LEASE_RELEASED', 'the stream of this lease was taken already')
     if (line.first !== undefined) throw new PoolError('BAD_REQUEST', 'a lease becomes a stream only while no reply is owed')
-    line.stream = openStream(this.#dispatch.link(line), line, this.#settings.highWaterMark, (clean) => this.#streamClosed(lease, line, clean))
+    line.stream = openStream(this.#dispatch.link(line), line, this.#settings.highWaterMark, (clean) =>
+      this.#streamClosed(lease, line, clean),
+    )
     return line.stream.duplex
   }
 
@@ -135,7 +153,12 @@ export class Coordinator implements LinkMailbox {
     const { perShard, pendingLeases, pendingRequests, ...counts } = this.#dispatch.books.counts()
     const shards = perShard.map(({ live, ...shard }): ShardStats => {
       const host = this.#dispatch.links[shard.shard]?.host
-      return { ...shard, state: live ? 'live' : 'restarting', utilization: host?.utilization() ?? 0, delay: host?.delay() ?? { p50: 0, p99: 0, max: 0 } }
+      return {
+        ...shard,
+        state: live ? 'live' : 'restarting',
+        utilization: host?.utilization() ?? 0,
+        delay: host?.delay() ?? { p50: 0, p99: 0, max: 0 },
+      }
     })
     const pending = { leases: pendingLeases, requests: pendingRequests }
     return { name: this.#settings.name, ...counts, pending, counters: this.#numbers.counters(), ...this.#numbers.times(), shards }
@@ -144,28 +167,8 @@ export class Coordinator implements LinkMailbox {
   /** The stream of a lease is over. Unless both directions had ended, what is left of the connection goes. */
   #streamClosed(lease: Lease, line: Line, clean: boolean): void {
     if (!lease.released) this.#endLease(lease)
-    if (!clean && this.#dispatch.links[line.slot.shard]?.line(line.slot) === line) this.#dispatch.destroy(line, 'abort', connectionLost('the stream was destroyed', 'maybe-executed'))
-  }
-
-  handle(name: string, input: unknown, options: CallOptions & { readonly onProgress?: ((value: unknown) => void) | undefined }): Promise<unknown> {
-    return new Promise((resolve, reject) => {
-      const { acquireTimeoutMs, handlerTimeoutMs } = this.#settings
-      const call = new Call('lease', options.timeoutMs ?? handlerTimeoutMs, resolve, reject)
-      const run = new Run(call, name, input, options.onProgress)
-      call.run = run
-      this.#numbers.handlers++
-      if (!this.#waits.begin(call, options.signal)) return
-      const ticket = new Call(
-        'lease',
-        acquireTimeoutMs,
-        (slot: Slot) => this.#start(run, slot),
-        (error) => {
-          if (!call.settled) this.#waits.reject(call, error)
-        },
-      )
-      run.ticket = ticket
-      if (this.#waits.begin(ticket, undefined)) this.#dispatch.admit(ticket)
-    })
+    if (!clean && this.#dispatch.links[line.slot.shard]?.line(line.slot) === line)
+      this.#dispatch.destroy(line, 'abort', connectionLost('the stream was destroyed', 'maybe-executed'))
   }
 
   /** Resolves when `minConnections` are open. */
@@ -182,7 +185,13 @@ export class Coordinator implements LinkMailbox {
   connectionInfo(line: Line | undefined): ConnectionInfo {
     if (line === undefined) throw connectionLost('the connection of this lease has died', 'not-sent')
     const { slot, serial } = line
-    return { id: `${slot.shard}/${slot.index}/${serial}`, shard: slot.shard, endpoint: printEndpoint(this.#settings.endpoint), createdAt: line.openedAt, uses: line.uses }
+    return {
+      id: `${slot.shard}/${slot.index}/${serial}`,
+      shard: slot.shard,
+      endpoint: printEndpoint(this.#settings.endpoint),
+      createdAt: line.openedAt,
+      uses: line.uses,
+    }
   }
 
   /** Refuses what comes, rejects who waits, lets what was granted finish until `timeoutMs`. */
@@ -235,21 +244,12 @@ export class Coordinator implements LinkMailbox {
     this.#dispatch.act()
   }
 
-  idle(line: Line): void {
-    this.#dispatch.books.ready(line.slot, this.#world.now())
-    this.#dispatch.act()
+  done(line: Line, clean: boolean): void {
+    this.handling.done(line, clean)
   }
 
-  done(line: Line, clean: boolean): void {
-    const { run, slot } = line
-    if (run === undefined) return
-    line.run = undefined
-    this.#dispatch.link(line).runs.remove(run.id)
-    this.#dispatch.books.markHandler(slot, false)
-    this.#numbers.used(this.#world.now() - run.startedAt)
-    if (run.ended()) this.#settleRun(run)
-    if (clean) this.#dispatch.books.release(slot, this.#world.now())
-    else this.#dispatch.books.reset(slot)
+  idle(line: Line): void {
+    this.#dispatch.books.ready(line.slot, this.#world.now())
     this.#dispatch.act()
   }
 
@@ -259,7 +259,10 @@ export class Coordinator implements LinkMailbox {
     const cause = info.error === undefined ? undefined : decodeError(info.error)
     const calls = this.#dispatch.link(line).dissolve(line)
     if (opening) {
-      this.#dispatch.connectFailed(slot, PoolError.is(cause) ? cause : new PoolError('CONNECT_FAILED', 'the connection did not come', { phase: 'connect', cause }))
+      this.#dispatch.connectFailed(
+        slot,
+        PoolError.is(cause) ? cause : new PoolError('CONNECT_FAILED', 'the connection did not come', { phase: 'connect', cause }),
+      )
       return
     }
     if (slot.state !== 'closing') this.#numbers.closed(info.reason)
@@ -270,7 +273,9 @@ export class Coordinator implements LinkMailbox {
     else {
       lease?.lost(error)
       const [culprit] = calls // what went wrong went wrong with the oldest; the others lost their connection by it
-      const others = PoolError.is(cause) ? connectionLost('the connection has ended with another call on it', 'maybe-executed', cause) : error
+      const others = PoolError.is(cause)
+        ? connectionLost('the connection has ended with another call on it', 'maybe-executed', cause)
+        : error
       for (const call of calls) this.#elsewhere(call, call.ordinal < 0 || call.ordinal >= written, call === culprit ? error : others)
     }
     this.#dispatch.refill()
@@ -292,7 +297,16 @@ export class Coordinator implements LinkMailbox {
   // Shards come and go.
 
   #started(shard: number, host: ShardHost): void {
-    this.#dispatch.links[shard] = new Link(host, shard, this.#world, this.#language, this, this.#buffered, this.#sendWindow, this.#waits.settle)
+    this.#dispatch.links[shard] = new Link(
+      host,
+      shard,
+      this.#world,
+      this.#language,
+      this,
+      this.#buffered,
+      this.#sendWindow,
+      this.#waits.settle,
+    )
     this.#setRefs()
     this.#dispatch.books.addShard(shard)
     this.#dispatch.refill()
@@ -315,7 +329,8 @@ export class Coordinator implements LinkMailbox {
     link.end()
     for (const line of [...link.lines()]) {
       const { lease, run, stream } = line
-      for (const call of link.dissolve(line)) if (!call.settled) this.#waits.reject(call, call.ordinal < 0 ? withOutcome(error, 'not-sent') : error)
+      for (const call of link.dissolve(line))
+        if (!call.settled) this.#waits.reject(call, call.ordinal < 0 ? withOutcome(error, 'not-sent') : error)
       stream?.lost(error)
       lease?.lost(error)
       if (run !== undefined && !run.call.settled) this.#waits.reject(run.call, error)
@@ -345,7 +360,8 @@ export class Coordinator implements LinkMailbox {
     const { line } = lease
     lease.end()
     if (line !== undefined) line.lease = undefined
-    for (const call of lease.waiting.splice(0)) if (!call.settled) this.#waits.reject(call, connectionLost('the lease was released', 'not-sent'))
+    for (const call of lease.waiting.splice(0))
+      if (!call.settled) this.#waits.reject(call, connectionLost('the lease was released', 'not-sent'))
     this.#numbers.used(this.#world.now() - lease.grantedAt)
     this.#numbers.released++
     this.#waits.letGo()
@@ -374,35 +390,6 @@ export class Coordinator implements LinkMailbox {
     if (this.#waits.begin(ticket, undefined)) this.#dispatch.admit(ticket)
   }
 
-  /** Runs a handler on the connection that was granted for it. */
-  #start(run: Run, slot: Slot): void {
-    const line = this.#dispatch.lineOf(slot)
-    const link = this.#dispatch.link(line)
-    line.run = run
-    line.uses++
-    run.line = line
-    run.startedAt = this.#world.now()
-    this.#dispatch.books.markHandler(slot, true)
-    const id = link.execute(slot, run)
-    run.id = id
-    link.host.execute(id, run.name, run.input).then(
-      (result) => {
-        if (run.resulted(result)) this.#settleRun(run)
-      },
-      (error: unknown) => {
-        if (!run.call.settled) this.#waits.reject(run.call, error)
-        if (run.resulted({ ok: false, error: encodeError(error) })) return
-        if (line.run === run) link.cancelRun(slot, id)
-      },
-    )
-  }
-
-  #settleRun(run: Run): void {
-    if (run.call.settled) return
-    this.#waits.settle(run.call)
-    run.settle()
-  }
-
   /** A call's connection has gone: on to another, if nothing of it was sent or it may be sent again; else it fails. */
   #elsewhere(call: Call, unsent: boolean, error: PoolError): void {
     if (call.settled) return
@@ -418,7 +405,7 @@ export class Coordinator implements LinkMailbox {
 
   readonly #expired = (call: Call): void => {
     const situation = this.#dispatch.situation()
-    if (call.run !== undefined) return this.#dropRun(call.run, ranTooLong(call, call.run.name, situation))
+    if (call.run !== undefined) return this.handling.drop(call.run, ranTooLong(call, call.run.name, situation))
     if (call.queued) {
       this.#dispatch.books.cancel(call)
       this.#numbers.timeouts++
@@ -433,23 +420,11 @@ export class Coordinator implements LinkMailbox {
   }
 
   readonly #aborted = (call: Call, reason: unknown): void => {
-    if (call.run !== undefined) return this.#dropRun(call.run, reason)
+    if (call.run !== undefined) return this.handling.drop(call.run, reason)
     if (call.queued) this.#dispatch.books.cancel(call)
     else if (!this.#readyCalls.delete(call)) this.#dispatch.drop(call)
     this.#waits.reject(call, reason)
     this.#dispatch.act()
-  }
-
-  /** The caller of a handler has gone; the connection stays the handler's until it ends. */
-  #dropRun(run: Run, reason: unknown): void {
-    this.#waits.reject(run.call, reason)
-    const { line, ticket } = run
-    if (line?.run === run) this.#dispatch.links[line.slot.shard]?.cancelRun(line.slot, run.id)
-    else if (ticket?.queued === true) {
-      this.#dispatch.books.cancel(ticket)
-      this.#waits.reject(ticket, reason)
-      this.#dispatch.act()
-    }
   }
 
   #checkReady(): void {
@@ -459,5 +434,4 @@ export class Coordinator implements LinkMailbox {
     for (const call of this.#readyCalls) this.#waits.resolve(call, undefined)
     this.#readyCalls.clear()
   }
-
 }

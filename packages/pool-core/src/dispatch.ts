@@ -94,7 +94,8 @@ export class Dispatch {
     for (let index = 0; index < effects.count; index++) {
       const { type, slot, waiter, reason } = effects.at(index)
       const link = this.links[slot.shard]
-      if (type === 'grant') this.#granted(waiter as Call, slot) // only calls are put into the books
+      if (type === 'grant')
+        this.#granted(waiter as Call, slot) // only calls are put into the books
       else if (type === 'open') {
         this.numbers.opening++
         if (link !== undefined) this.#connecting.open(link, slot, (error) => this.connectFailed(slot, error))
@@ -123,7 +124,11 @@ export class Dispatch {
     } catch (thrown) {
       const refused = PoolError.is(thrown)
         ? thrown
-        : new PoolError('BAD_REQUEST', `the request cannot be encoded: ${String((thrown as Error | undefined)?.message)}`, { phase: 'send', outcome: 'not-sent', cause: thrown })
+        : new PoolError('BAD_REQUEST', `the request cannot be encoded: ${String((thrown as Error | undefined)?.message)}`, {
+            phase: 'send',
+            outcome: 'not-sent',
+            cause: thrown,
+          })
       this.waits.reject(call, refused)
       if (call.lease === undefined) {
         this.books.finish(line.slot, this.#world.now())

@@ -1,6 +1,6 @@
 export {
-  type CodecProtocol,
   type ClientProtocol,
+  type CodecProtocol,
   type ContextOf,
   type Credentials,
   defineProtocol,
@@ -17,13 +17,13 @@ export {
   type PoolErrorPhase,
   type Protocol,
   protocolAt,
-  raw,
   ReplyError,
-  resp,
   type RespMap,
   type RespOptions,
   type RespReply,
   type RespRequest,
+  raw,
+  resp,
   type TlsSettings,
   transfer,
 } from '@cenote/pool-worker'

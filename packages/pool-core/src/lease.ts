@@ -1,11 +1,11 @@
 /** A lease: a caller's right to one connection until it is released. */
 import type { Duplex } from 'node:stream'
 import { PoolError } from '@cenote/pool-worker'
+import type { Call } from './calls.ts'
 import type { Coordinator } from './coordinator.ts'
 import type { Line } from './line.ts'
 import { checkCallOptions } from './options.ts'
 import type { AcquireOptions } from './pool.ts'
-import type { Call } from './calls.ts'
 
 /** What a lease says of its connection. */
 export interface ConnectionInfo {
@@ -81,7 +81,8 @@ export class Lease<Req = unknown, Rep = unknown> {
     try {
       const checked = checkCallOptions(options, ['timeoutMs', 'signal'])
       if (this.#released) throw new PoolError('LEASE_RELEASED', 'this lease has been released', { phase: 'send', outcome: 'not-sent' })
-      if (this.#line?.stream !== undefined) throw new PoolError('BAD_REQUEST', 'this lease is a stream', { phase: 'send', outcome: 'not-sent' })
+      if (this.#line?.stream !== undefined)
+        throw new PoolError('BAD_REQUEST', 'this lease is a stream', { phase: 'send', outcome: 'not-sent' })
       if (this.#coordinator.scope(request) === 'lease') this.#dirty = true
       return this.#coordinator.leaseRequest(this as Lease, request, checked) as Promise<Rep> // typed where the pool is
     } catch (error) {

@@ -1,7 +1,7 @@
 /** The main-thread end of one connection: its calls in flight, its credit, and what waits for credit. */
 import { Flag, type FrameSender, Kind } from '@cenote/pool-worker'
-import type { Call } from './calls.ts'
 import type { Slot } from './books/slots.ts'
+import type { Call } from './calls.ts'
 import type { Lease } from './lease.ts'
 import type { Run } from './runs.ts'
 import type { StreamEnd } from './stream.ts'

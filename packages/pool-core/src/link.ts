@@ -1,11 +1,13 @@
 /** The main-thread end of one shard: its two rings, its lines, the calls in flight. One for each generation of the shard. */
+
+import { deserialize } from 'node:v8'
 import {
   CLOSE_REASONS,
   type CloseReason,
   copyBytes,
   decodeError,
   decodesInPlace,
-  encodeError,
+  type encodeError,
   Flag,
   FrameSender,
   FrameWriter,
@@ -18,13 +20,12 @@ import {
   RingProducer,
   type World,
 } from '@cenote/pool-worker'
-import { deserialize } from 'node:v8'
 import type { Slot } from './books/slots.ts'
 import { type Call, CallTable } from './calls.ts'
-import { type Buffered, Line } from './line.ts'
-import type { Run } from './runs.ts'
 import type { ShardHost } from './host.ts'
 import type { Language } from './language.ts'
+import { type Buffered, Line } from './line.ts'
+import type { Run } from './runs.ts'
 
 /** What a link tells the coordinator; each is one message, taken at once and in the order of the ring. */
 export interface LinkMailbox {
@@ -159,10 +160,14 @@ export class Link {
     else writer.begin(this.#ring.bytes, at, at + IN_PLACE_BYTES)
     codec.encode(call.request as never, writer) // the request's type was checked where the pool is typed
     if (this.#buffered.bytes + writer.length > this.#buffered.max) {
-      throw new PoolError('RESOURCE_EXHAUSTED', `more than maxBufferedBytes (${this.#buffered.max}) would wait on the calling thread`, { phase: 'send', outcome: 'not-sent' })
+      throw new PoolError('RESOURCE_EXHAUSTED', `more than maxBufferedBytes (${this.#buffered.max}) would wait on the calling thread`, {
+        phase: 'send',
+        outcome: 'not-sent',
+      })
     }
     const id = this.#calls.add(call)
-    if (id === undefined) throw new PoolError('RESOURCE_EXHAUSTED', 'too many calls in flight on one shard', { phase: 'send', outcome: 'not-sent' })
+    if (id === undefined)
+      throw new PoolError('RESOURCE_EXHAUSTED', 'too many calls in flight on one shard', { phase: 'send', outcome: 'not-sent' })
     call.id = id
     call.slot = slot
     call.ordinal = -1

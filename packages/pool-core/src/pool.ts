@@ -74,7 +74,9 @@ export class Pool<Req = never, Rep = never, Module = Record<never, never>> {
     this.#language = language
     this.#coordinator = coordinator
     this.#shards = shards
-    const entries = handlers.map((name) => [name, (input: unknown, options?: HandlerOptions) => this.#handle(name, input, options)] as const)
+    const entries = handlers.map(
+      (name) => [name, (input: unknown, options?: HandlerOptions) => this.#handle(name, input, options)] as const,
+    )
     // The names come from the very module that the type describes.
     this.handlers = Object.freeze(Object.assign(Object.create(null), Object.fromEntries(entries))) as PoolHandlers<Module>
   }
@@ -219,7 +221,7 @@ export class Pool<Req = never, Rep = never, Module = Record<never, never>> {
 
   #handle(name: string, input: unknown, options: HandlerOptions | undefined): Promise<unknown> {
     try {
-      return this.#coordinator.handle(name, input, checkCallOptions(options, ['timeoutMs', 'signal', 'onProgress']))
+      return this.#coordinator.handling.handle(name, input, checkCallOptions(options, ['timeoutMs', 'signal', 'onProgress']))
     } catch (error) {
       return Promise.reject(error)
     }
@@ -257,7 +259,10 @@ export function createPool<Req = never, Rep = never, Client = undefined, Module 
 }
 
 /** As `createPool`, in a given world. @internal */
-export async function openPool<Req, Rep, Client, Module>(options: PoolOptions<Req, Rep, Client, Module>, world: World): Promise<Pool<Req, Rep, Module>> {
+export async function openPool<Req, Rep, Client, Module>(
+  options: PoolOptions<Req, Rep, Client, Module>,
+  world: World,
+): Promise<Pool<Req, Rep, Module>> {
   const settings = readOptions(options)
   const early: ShardEvent[] = []
   let post = (event: ShardEvent): void => void early.push(event)

@@ -33,7 +33,11 @@ export function waitedTooLong(call: Call, situation: Situation): PoolError {
 /** A request's time was up after it had gone to a connection. */
 export function answeredTooLate(call: Call, outcome: Outcome, situation: Situation): PoolError {
   const phase: PoolErrorPhase = outcome === 'not-sent' ? 'send' : 'reply'
-  return new PoolError('REQUEST_TIMEOUT', `${situation.name}: no reply within ${call.timeoutMs} ms`, { phase, outcome, counts: counted(situation) })
+  return new PoolError('REQUEST_TIMEOUT', `${situation.name}: no reply within ${call.timeoutMs} ms`, {
+    phase,
+    outcome,
+    counts: counted(situation),
+  })
 }
 
 /** A handler's time was up. */
@@ -56,7 +60,12 @@ export function queueFull(situation: Situation): PoolError {
 
 /** The last connection that anybody could have hoped for did not come. */
 export function connectFailed(cause: PoolError, situation: Situation): PoolError {
-  return new PoolError(cause.code, `${situation.name}: ${cause.message}`, { phase: 'connect', outcome: 'not-sent', counts: counted(situation), cause: cause.cause ?? cause })
+  return new PoolError(cause.code, `${situation.name}: ${cause.message}`, {
+    phase: 'connect',
+    outcome: 'not-sent',
+    counts: counted(situation),
+    cause: cause.cause ?? cause,
+  })
 }
 
 /** `close()` came first. */

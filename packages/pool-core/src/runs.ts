@@ -57,5 +57,9 @@ export class Run {
 function handlerError(name: string, result: Settled<unknown> & { ok: false }): Error {
   const error = decodeError(result.error)
   if (PoolError.is(error)) return error
-  return new PoolError('HANDLER_FAILED', `the handler '${name}' failed: ${error.message}`, { phase: 'handler', outcome: 'maybe-executed', cause: error })
+  return new PoolError('HANDLER_FAILED', `the handler '${name}' failed: ${error.message}`, {
+    phase: 'handler',
+    outcome: 'maybe-executed',
+    cause: error,
+  })
 }

@@ -111,7 +111,19 @@ export class Numbers {
   counters(): Counters {
     const { opening, acquired, released, requests, moved, handlers, timeouts, connectFailures, shardsLost } = this
     const closing = { closed: this.#closed, closedBy: { ...this.#closedBy } }
-    return { opening, opened: this.#opened, connectFailures, ...closing, acquired, released, requests, moved, handlers, timeouts, shardsLost }
+    return {
+      opening,
+      opened: this.#opened,
+      connectFailures,
+      ...closing,
+      acquired,
+      released,
+      requests,
+      moved,
+      handlers,
+      timeouts,
+      shardsLost,
+    }
   }
 
   times(): Pick<PoolStats, 'wait' | 'connect' | 'use'> {

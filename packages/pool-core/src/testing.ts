@@ -18,7 +18,9 @@ export interface FakeConnection<Req, Rep> extends ShardConnection<Req, Rep> {
  * const connection = fakeConnection<readonly string[], string>(['"value"'])
  * export const reply: Promise<string> = connection.request(['GET', 'key'])
  */
-export function fakeConnection<Req = unknown, Rep = unknown>(replies: Iterable<Rep | Error> | ((request: Req) => Rep | Error | Promise<Rep>)): FakeConnection<Req, Rep> {
+export function fakeConnection<Req = unknown, Rep = unknown>(
+  replies: Iterable<Rep | Error> | ((request: Req) => Rep | Error | Promise<Rep>),
+): FakeConnection<Req, Rep> {
   const requests: Req[] = []
   const script = typeof replies === 'function' ? undefined : replies[Symbol.iterator]()
   return {

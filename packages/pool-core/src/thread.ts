@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { MessageChannel, type MessagePort } from 'node:worker_threads'
+import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads'
 import {
   type Bell,
   createRing,
@@ -93,6 +93,7 @@ export class ThreadLife implements ShardLife {
   readonly #bell: Bell
   readonly #control: RemoteControl
   readonly #ports: readonly [MessagePort, MessagePort]
+  #exited: Promise<number | undefined> = Promise.resolve(undefined)
   #piscina: Piscina<StartTask, Settled<ShardInfo>> | undefined
   #destroyed: Promise<void> | undefined
   #finish: (cause: unknown) => void
@@ -113,7 +114,8 @@ export class ThreadLife implements ShardLife {
         resolve(this.#control.cause)
       }
     })
-    this.gone = new Promise((resolve) => void bell.port1.once('close', resolve))
+    const closed = this.#ports.map((port) => new Promise<void>((resolve) => void port.once('close', resolve)))
+    this.gone = Promise.all(closed).then(() => undefined)
     for (const port of this.#ports) port.once('close', () => this.#sign(new Error('its port has closed'), CAUSE_MS))
     this.started = this.#start(settings, {
       settings: shardSettings,
@@ -136,9 +138,20 @@ export class ThreadLife implements ShardLife {
   }
 
   async #destroy(): Promise<void> {
-    if (!(await this.#within(DESTROY_MS, this.#piscina?.destroy()))) return
+    if (!(await this.#within(DESTROY_MS, this.#endThreads()))) return
     for (const port of this.#ports) port.close()
     await this.gone
+  }
+
+  /** Piscina replaces a thread that exits while no destroy() is going on, and a destroy() may be over before the exit. */
+  async #endThreads(): Promise<void> {
+    const piscina = this.#piscina
+    if (piscina === undefined) return
+    do {
+      const exits = piscina.threads.map(exitOf)
+      await piscina.destroy()
+      await Promise.all([...exits, this.#exited])
+    } while (piscina.threads.length > 0)
   }
 
   async #start(settings: Settings, task: StartTask): Promise<ShardHost> {
@@ -160,7 +173,8 @@ export class ThreadLife implements ShardLife {
       this.#piscina = piscina
       piscina.on('error', (error: unknown) => this.#sign(error, 0))
       // An end without an error, such as process.exit, is told by the thread alone.
-      piscina.threads[0]?.once('exit', (code) => this.#sign(new Error(`its thread ended with code ${code}`), 1))
+      this.#exited = exitOf(piscina.threads[0])
+      void this.#exited.then((code) => this.#sign(new Error(`its thread ended with code ${code}`), 1))
       const run = piscina.run(task, { transferList: [task.bellPort, task.controlPort] })
       const settled = await Promise.race([run, this.ended.then((cause) => Promise.reject(cause))])
       if (!settled.ok) throw decodeError(settled.error)
@@ -202,6 +216,11 @@ export class ThreadLife implements ShardLife {
       else promise.then(done, done)
     })
   }
+}
+
+/** The exit code of a thread, when it has ended. */
+function exitOf(thread: Worker | undefined): Promise<number | undefined> {
+  return new Promise((resolve) => (thread === undefined ? resolve(undefined) : thread.once('exit', resolve)))
 }
 
 /** A doorbell that listens from its birth, so that no ring is lost and the port's end is noticed, and that keeps no process alive. */

@@ -22,7 +22,13 @@ export class Waits {
    * @param aborted - A call's signal was aborted; it is not settled yet.
    * @param refs - Whether the pool keeps the process alive.
    */
-  constructor(world: World, expired: (call: Call) => void, catchUp: () => void, aborted: (call: Call, reason: unknown) => void, refs: (on: boolean) => void) {
+  constructor(
+    world: World,
+    expired: (call: Call) => void,
+    catchUp: () => void,
+    aborted: (call: Call, reason: unknown) => void,
+    refs: (on: boolean) => void,
+  ) {
     this.#world = world
     this.#aborted = aborted
     this.#refs = refs

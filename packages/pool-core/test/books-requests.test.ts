@@ -55,6 +55,19 @@ test('requests prefer shards in which no handler runs', () => {
   assert.is(rig.request().slot, c)
 })
 
+test('a handler that runs on after its connection was closed still keeps requests away', () => {
+  const rig = new Rig({ maxConnections: 4 }, 2)
+  const [a, b, c] = [rig.leased(), rig.leased(), rig.leased()]
+  rig.markHandler(a, true)
+  rig.close(a, 'abort')
+  rig.release(b)
+  rig.release(c)
+  rig.request()
+  assert.is(rig.request().slot, b)
+  rig.markHandler(a, false)
+  assert.is(rig.request().slot, c)
+})
+
 test('requests that found every connection full share the one that becomes ready', () => {
   const rig = new Rig({ maxConnections: 1, pipelining: 4 })
   const requests = Array.from({ length: 6 }, () => rig.request())

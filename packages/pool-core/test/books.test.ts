@@ -185,6 +185,18 @@ test('idle connections expire, the longest idle first, and never below minConnec
   assert.equal(rig.take(), ['close 0/1 idle', 'close 0/0 idle'])
 })
 
+test('the connection idle longest expires first, whatever its shard', () => {
+  const rig = new Rig({ maxConnections: 2, minConnections: 1, idleTimeoutMs: 100 }, 2)
+  const [a, b] = [rig.leased(), rig.leased()]
+  rig.release(b)
+  rig.now += 10
+  rig.release(a)
+  rig.now += 100
+  rig.step(() => rig.books.expireIdle(rig.now))
+
+  assert.equal(rig.take(), ['close 1/0 idle'])
+})
+
 test('an empty pool asks for no idle timer', () => {
   const rig = new Rig()
   assert.is(rig.books.expireIdle(rig.now), Number.POSITIVE_INFINITY)

@@ -16,11 +16,17 @@ function released(): PoolError {
   return new PoolError('LEASE_RELEASED', 'this view of the connection is over', { outcome: 'not-sent' })
 }
 
+/** A promise of user code that does not wait for it: its rejection must not end the thread, where others have connections too. */
+export function forgivable<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => undefined)
+  return promise
+}
+
 /** The connection for a codec's hook. */
 export function hookView(framed: Framed, protocol: LoadedProtocol, open: OpenRequest): HookView<HookConnection<unknown, unknown>> {
   let live = true
   const guarded = <T>(begin: (resolve: (value: T) => void, reject: (error: unknown) => void) => void): Promise<T> =>
-    live ? new Promise<T>(begin) : Promise.reject(released())
+    forgivable(live ? new Promise<T>(begin) : Promise.reject(released()))
   const connection: HookConnection<unknown, unknown> = Object.freeze({
     request: (request: unknown) => guarded<unknown>((resolve, reject) => framed.ask({ request, resolve, reject })),
     next: () => guarded<unknown>((resolve, reject) => framed.next({ resolve, reject })),

@@ -5,6 +5,7 @@ import type { HandlerContext } from './define.ts'
 import { encodeError, PoolError, type PoolErrorCode } from './errors.ts'
 import { Kind } from './frame.ts'
 import { Framed } from './framed.ts'
+import { forgivable } from './hooks.ts'
 import type { Handler, LoadedModules } from './load.ts'
 import type { Settled } from './messages.ts'
 import type { Slot } from './slot.ts'
@@ -85,10 +86,8 @@ export class Run {
   #context(slot: Slot): HandlerContext<unknown, unknown, unknown> {
     const { protocol } = this.#runs.modules
     const { signal } = this.#abort
-    const request = (value: unknown): Promise<unknown> => {
-      if (this.#over) return Promise.reject(failure('LEASE_RELEASED', 'the handler has ended', undefined, true))
-      return this.#request(slot, value)
-    }
+    const request = (value: unknown): Promise<unknown> =>
+      forgivable(this.#over ? Promise.reject(failure('LEASE_RELEASED', 'the handler has ended', undefined, true)) : this.#request(slot, value))
     return Object.freeze({
       connection: Object.freeze({ request }),
       client: slot.side instanceof Clients ? slot.side.client : undefined,

@@ -10,6 +10,8 @@ interface Settings {
   readonly ringBytes: readonly [number, number]
   readonly origin?: number
   readonly count: number
+  /** How many come back; `count` unless given. */
+  readonly backCount?: number
   readonly maxLength: number
   readonly mode?: 'flood' | 'answer'
   readonly stopEvery?: number
@@ -18,14 +20,14 @@ interface Settings {
 
 /** Lets two threads talk to each other until both have got all messages, or one is 30 s late: a lost wake-up. */
 async function talk(settings: Settings): Promise<[FloodResult, FloodResult]> {
-  const { ringBytes, origin = 0, count, maxLength, mode = 'flood', stopEvery = 0, stopMs = 0 } = settings
+  const { ringBytes, origin = 0, count, backCount = count, maxLength, mode = 'flood', stopEvery = 0, stopMs = 0 } = settings
   const there = createRing(ringBytes[0], true, origin)
   const back = createRing(ringBytes[1], true, origin)
   const { port1, port2 } = new MessageChannel()
-  const shared = { count, maxLength, mode, stopMs }
+  const shared = { maxLength, mode, stopMs }
   const plans: [FloodPlan, FloodPlan] = [
-    { ...shared, out: there, in: back, port: port1, first: true, stopEvery: 0 },
-    { ...shared, out: back, in: there, port: port2, first: false, stopEvery },
+    { ...shared, count, expected: backCount, out: there, in: back, port: port1, first: true, stopEvery: 0 },
+    { ...shared, count: backCount, expected: count, out: back, in: there, port: port2, first: false, stopEvery },
   ]
   const workers = plans.map((plan) => {
     return new Worker(new URL('../fixtures/flooder.js', import.meta.url), { workerData: plan, transferList: [plan.port] })
@@ -67,6 +69,12 @@ test('both flood each other through rings of a few frames, spilling, and neither
   const results = await talk({ ringBytes: [128, 128], origin: 2 ** 31 - 4096, count: 20_000, maxLength: 40 })
   complete(results, 20_000)
   for (const { spilled } of results) assert.ok(spilled > 0)
+})
+
+test('a producer that waits for room is woken, with nothing coming back that would wake it by chance', async () => {
+  const [one, two] = await talk({ ringBytes: [128, 128], count: 200_000, backCount: 0, maxLength: 16 })
+  assert.equal([one.error, two.error], [undefined, undefined])
+  assert.is(two.received, 200_000)
 })
 
 test('messages many times longer than the ring pass through it, both ways', async () => {

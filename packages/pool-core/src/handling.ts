@@ -1,0 +1,99 @@
+/** Handlers of the user's: a connection is granted to each, its input goes to the shard, its result comes back. */
+import { encodeError, type World } from '@cenote/pool-worker'
+import type { Slot } from './books/slots.ts'
+import { Call } from './calls.ts'
+import type { Dispatch } from './dispatch.ts'
+import type { Line } from './line.ts'
+import type { CallOptions, Settings } from './options.ts'
+import { Run } from './runs.ts'
+
+export class Handling {
+  readonly #settings: Settings
+  readonly #world: World
+  readonly #dispatch: Dispatch
+
+  constructor(settings: Settings, world: World, dispatch: Dispatch) {
+    this.#settings = settings
+    this.#world = world
+    this.#dispatch = dispatch
+  }
+
+  handle(
+    name: string,
+    input: unknown,
+    options: CallOptions & { readonly onProgress?: ((value: unknown) => void) | undefined },
+  ): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const { acquireTimeoutMs, handlerTimeoutMs } = this.#settings
+      const call = new Call('lease', options.timeoutMs ?? handlerTimeoutMs, resolve, reject)
+      const run = new Run(call, name, input, options.onProgress)
+      call.run = run
+      this.#dispatch.numbers.handlers++
+      if (!this.#dispatch.waits.begin(call, options.signal)) return
+      const ticket = new Call(
+        'lease',
+        acquireTimeoutMs,
+        (slot: Slot) => this.#begin(run, slot),
+        (error) => {
+          if (!call.settled) this.#dispatch.waits.reject(call, error)
+        },
+      )
+      run.ticket = ticket
+      if (this.#dispatch.waits.begin(ticket, undefined)) this.#dispatch.admit(ticket)
+    })
+  }
+
+  done(line: Line, clean: boolean): void {
+    const { run, slot } = line
+    if (run === undefined) return
+    line.run = undefined
+    this.#dispatch.link(line).runs.remove(run.id)
+    this.#dispatch.books.markHandler(slot, false)
+    this.#dispatch.numbers.used(this.#world.now() - run.startedAt)
+    if (run.ended()) this.#settleRun(run)
+    if (clean) this.#dispatch.books.release(slot, this.#world.now())
+    else this.#dispatch.books.reset(slot)
+    this.#dispatch.act()
+  }
+
+  /** Runs a handler on the connection that was granted for it. */
+  #begin(run: Run, slot: Slot): void {
+    const line = this.#dispatch.lineOf(slot)
+    const link = this.#dispatch.link(line)
+    line.run = run
+    line.uses++
+    run.line = line
+    run.startedAt = this.#world.now()
+    this.#dispatch.books.markHandler(slot, true)
+    const id = link.execute(slot, run)
+    run.id = id
+    link.host.execute(id, run.name, run.input).then(
+      (result) => {
+        if (run.resulted(result)) this.#settleRun(run)
+      },
+      (error: unknown) => {
+        if (!run.call.settled) this.#dispatch.waits.reject(run.call, error)
+        if (run.resulted({ ok: false, error: encodeError(error) })) return
+        if (line.run === run) link.cancelRun(slot, id)
+      },
+    )
+  }
+
+  #settleRun(run: Run): void {
+    if (run.call.settled) return
+    this.#dispatch.waits.settle(run.call)
+    run.settle()
+  }
+
+  /** The caller of a handler has gone; the connection stays the handler's until it ends. */
+  drop(run: Run, reason: unknown): void {
+    this.#dispatch.waits.reject(run.call, reason)
+    const { line, ticket } = run
+    if (line?.run === run) this.#dispatch.links[line.slot.shard]?.cancelRun(line.slot, run.id)
+    else if (ticket?.queued === true) {
+      this.#dispatch.books.cancel(ticket)
+      this.#dispatch.waits.reject(ticket, reason)
+      this.#dispatch.act()
+    }
+  }
+}

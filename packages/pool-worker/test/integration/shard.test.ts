@@ -1,0 +1,396 @@
+/** A shard with a codec: opening, requests, replies, losses, cancelling, proof of idleness. */
+import * as assert from 'uvu/assert'
+import type { CodecProtocol } from '../../src/define.ts'
+import { decodeError, encodeError, PoolError } from '../../src/errors.ts'
+import { Flag, Kind } from '../../src/frame.ts'
+import { lineCodec } from '../../src/protocols/index.ts'
+import { suite, until } from '../kit/kit.ts'
+import { onLines, type Peer, peer, type Rig, type RigOptions, rig, turns } from './shard-rig.ts'
+
+const test = suite('shard')
+
+let server: Peer
+let it: Rig
+
+async function begin(onLine: (line: string, reply: (text: string) => void) => void, options?: RigOptions): Promise<void> {
+  server = await peer((socket) => onLines(socket, (line) => onLine(line, (text) => socket.write(text))))
+  it = await rig(options)
+}
+
+test.after.each(async () => {
+  await it?.close()
+  await server?.close()
+})
+
+const echo = (line: string, reply: (text: string) => void): void => reply(`${line}!\n`)
+
+test('a connection opens, answers, closes; its word follows', async () => {
+  await begin(echo)
+  assert.is(it.words[0], 0)
+  const opened = await it.open(server.port, 7)
+  assert.ok(opened.id > 0 && opened.id < 2_000_000)
+  assert.is(it.words[0], 7)
+  it.send(Kind.SEND, 7, 41, 'hello\n')
+  const reply = await it.next(Kind.REPLY)
+  assert.is(reply.id, 41)
+  assert.is(String(reply.payload), 'hello!\n')
+  it.send(Kind.CLOSE, 7)
+  await it.next(Kind.CLOSED)
+  assert.is(it.words[0], 0)
+  it.send(Kind.SEND, 7, 42, 'late\n')
+  await turns()
+  assert.is(server.text(), 'hello\n')
+})
+
+test('replies split at every place, and several in one chunk, come whole and in order', async () => {
+  await begin(() => undefined)
+  await it.open(server.port)
+  const replies = ['a\n', '\n', 'bcd\n', `${'x'.repeat(5000)}\n`, 'e\n']
+  replies.forEach((_, i) => void it.send(Kind.SEND, 1, i, `${i}\n`))
+  await until(() => server.text() === '0\n1\n2\n3\n4\n', 'the requests arrive')
+  const whole = Buffer.from(replies.join(''))
+  for (let at = 0; at < whole.length; ) {
+    const size = at < 12 || at > 5000 ? 1 : 1777
+    server.socket.write(whole.subarray(at, at + size))
+    at += size
+    await turns(2)
+  }
+  for (const [i, text] of replies.entries()) {
+    const reply = await it.next(Kind.REPLY)
+    assert.is(reply.id, i)
+    assert.is(String(reply.payload), text)
+  }
+})
+
+test('a large reply crosses a ring that holds four frames', async () => {
+  await begin((_line, reply) => reply(`${'y'.repeat(300_000)}\n`), { toMainBytes: 128 })
+  await it.open(server.port)
+  it.send(Kind.SEND, 1, 1, 'go\n')
+  it.send(Kind.SEND, 1, 2, 'go\n')
+  assert.is((await it.next(Kind.REPLY)).payload.length, 300_001)
+  assert.is((await it.next(Kind.REPLY)).payload.length, 300_001)
+})
+
+test('a byte that nobody asked for ends an idle connection and reaches nobody', async () => {
+  await begin(echo)
+  await it.open(server.port)
+  server.socket.write('x')
+  const { info, written } = await it.lost()
+  assert.is(info.reason, 'stray-bytes')
+  assert.is(written, 0)
+  assert.is(it.words[0], 0)
+  assert.not(it.messages.some((message) => message.kind === Kind.REPLY))
+})
+
+test('a surplus reply after the right one is delivered to nobody', async () => {
+  await begin((line, reply) => reply(`${line}!\nsurplus\n`))
+  await it.open(server.port)
+  it.send(Kind.SEND, 1, 1, 'a\n')
+  assert.is(String((await it.next(Kind.REPLY)).payload), 'a!\n')
+  assert.is((await it.lost()).info.reason, 'stray-bytes')
+})
+
+test('a FIN and a reset remove an idle connection', async () => {
+  await begin(echo)
+  await it.open(server.port, 1, 2_000, 0)
+  server.socket.end()
+  assert.is((await it.lost()).info.reason, 'peer-end')
+  await it.open(server.port, 2, 2_000, 0)
+  server.socket.resetAndDestroy()
+  assert.is((await it.lost()).info.reason, 'peer-reset')
+})
+
+test('LOST counts the calls that were written, oldest first', async () => {
+  await begin((line, reply) => line === '0' && reply('zero\n'))
+  await it.open(server.port)
+  for (let i = 0; i < 3; i++) it.send(Kind.SEND, 1, i, `${i}\n`)
+  await it.next(Kind.REPLY)
+  await until(() => server.text() === '0\n1\n2\n', 'all arrive')
+  server.socket.end()
+  const { info, written } = await it.lost()
+  assert.is(info.reason, 'peer-end')
+  assert.is(written, 3)
+})
+
+test('nothing is written to a connection whose FIN has come already', async () => {
+  for (let round = 0; round < 10; round++) {
+    await begin(echo)
+    await it.open(server.port)
+    await turns(5)
+    server.socket.end()
+    it.send(Kind.SEND, 1, 1, 'never\n')
+    const { written, info } = await it.lost()
+    assert.is(info.reason, 'peer-end')
+    assert.is(written, 0)
+    assert.is(server.text(), '')
+    await it.close()
+    await server.close()
+  }
+})
+
+test('CANCEL before the write takes the request back, and its neighbours go on', async () => {
+  await begin(echo)
+  await it.open(server.port)
+  it.send(Kind.SEND, 1, 1, 'one\n')
+  it.send(Kind.SEND, 1, 2, 'two\n')
+  it.send(Kind.SEND, 1, 3, 'three\n')
+  it.send(Kind.CANCEL, 1, 2)
+  const dropped = await it.next(Kind.FAILED)
+  assert.is(dropped.id, 2)
+  assert.is(dropped.flags & Flag.DROPPED, Flag.DROPPED)
+  assert.is((await it.next(Kind.REPLY)).id, 1)
+  assert.is((await it.next(Kind.REPLY)).id, 3)
+  assert.is(server.text(), 'one\nthree\n')
+  server.socket.end()
+  assert.is((await it.lost()).written, 3, 'one past the ordinal of the last that was written')
+})
+
+test('CANCEL of a written request drops its reply in order on a shared connection', async () => {
+  await begin(() => undefined)
+  await it.open(server.port)
+  it.send(Kind.SEND, 1, 1, 'one\n')
+  it.send(Kind.SEND, 1, 2, 'two\n')
+  await until(() => server.text() === 'one\ntwo\n', 'both arrive')
+  it.send(Kind.CANCEL, 1, 1)
+  await turns()
+  server.socket.write('1\n2\n')
+  assert.is((await it.next(Kind.FAILED)).id, 1)
+  const reply = await it.next(Kind.REPLY)
+  assert.is(reply.id, 2)
+  assert.is(String(reply.payload), '2\n')
+})
+
+test('CANCEL of a written request destroys an exclusive connection, as does one of a half written request', async () => {
+  await begin(() => undefined)
+  await it.open(server.port, 1)
+  it.send(Kind.SEND, 1, 1, 'one\n')
+  await until(() => server.text() === 'one\n', 'it arrives')
+  it.send(Kind.CANCEL, 1, 1, '', Flag.EXCLUSIVE)
+  const first = await it.lost()
+  assert.is(first.info.reason, 'abort')
+  assert.is(first.written, 1)
+  await it.open(server.port, 2)
+  it.send(Kind.SEND, 2, 1, 'ha', Flag.MORE)
+  await until(() => server.text() === 'one\nha', 'half of it arrives')
+  it.send(Kind.CANCEL, 2, 1)
+  assert.is((await it.lost()).info.reason, 'abort')
+})
+
+test('fragments of a cancelled request that had not begun are dropped', async () => {
+  await begin(echo)
+  await it.open(server.port)
+  it.send(Kind.SEND, 1, 1, 'ha', Flag.MORE)
+  it.send(Kind.CANCEL, 1, 1)
+  it.send(Kind.SEND, 1, 1, 'lf\n')
+  it.send(Kind.SEND, 1, 2, 'next\n')
+  assert.is((await it.next(Kind.FAILED)).id, 1)
+  assert.is(String((await it.next(Kind.REPLY)).payload), 'next!\n')
+  assert.is(server.text(), 'next\n')
+})
+
+test('credit comes back for what the kernel took', async () => {
+  await begin(echo, { settings: { sendWindow: 40 } })
+  await it.open(server.port)
+  it.send(Kind.SEND, 1, 1, '123456789\n')
+  assert.is((await it.next(Kind.CREDIT)).id, 10)
+})
+
+test('a reply longer than maxReplyBytes ends its connection alone', async () => {
+  await begin((line, reply) => reply(`${'z'.repeat(Number(line))}\n`), { settings: { maxReplyBytes: 1000 } })
+  await it.open(server.port, 1, 2_000, 0)
+  await it.open(server.port, 2, 2_000, 1)
+  it.send(Kind.SEND, 1, 1, '2000\n')
+  const failed = await it.next(Kind.FAILED)
+  assert.is((decodeError(JSON.parse(String(failed.payload))) as PoolError).code, 'REPLY_TOO_LARGE')
+  const { info, error } = await it.lost()
+  assert.is(info.reason, 'error')
+  assert.is(error?.code, 'REPLY_TOO_LARGE')
+  it.send(Kind.SEND, 2, 2, '10\n', 0, 1)
+  assert.is((await it.next(Kind.REPLY)).slot, 1)
+})
+
+test('a framer that throws ends its connection alone', async () => {
+  const codec: CodecProtocol<unknown, unknown> = {
+    name: 'brittle',
+    pipelining: 8,
+    codec: {
+      ...(lineCodec() as unknown as { encode: () => void; decode: () => unknown }),
+      createFramer: () => {
+        const inner = lineCodec().createFramer()
+        return {
+          push(chunk, emit) {
+            if (chunk.includes('boom')) throw new Error('boom')
+            inner.push(chunk, emit)
+          },
+          atBoundary: () => inner.atBoundary(),
+        }
+      },
+    },
+  }
+  await begin(echo, { codec })
+  await it.open(server.port, 1, 2_000, 0)
+  await it.open(server.port, 2, 2_000, 1)
+  it.send(Kind.SEND, 1, 1, 'boom\n')
+  it.send(Kind.SEND, 2, 2, 'fine\n', 0, 1)
+  assert.is((await it.next(Kind.REPLY)).slot, 1)
+  const { error, written } = await it.lost()
+  assert.is(error?.code, 'PROTOCOL_ERROR')
+  assert.is((error?.cause as Error).message, 'boom')
+  assert.is(written, 1)
+})
+
+const greeting = (overrides: Partial<CodecProtocol<unknown, unknown>>): CodecProtocol<unknown, unknown> => ({
+  name: 'greeting',
+  pipelining: 8,
+  codec: lineCodec() as unknown as CodecProtocol<unknown, unknown>['codec'],
+  ...overrides,
+})
+
+test('the hand-shake sees the greeting, asks, and only then is the connection open', async () => {
+  server = await peer((socket) => {
+    socket.write('wel')
+    setTimeout(() => socket.write('come\n'), 20)
+    onLines(socket, (line) => socket.write(`${line}?\n`))
+  })
+  const seen: unknown[] = []
+  it = await rig({
+    codec: greeting({
+      async onConnect(connection) {
+        seen.push(await connection.next(), await connection.request('who'))
+      },
+    }),
+  })
+  await it.open(server.port)
+  assert.equal(seen, ['welcome', 'who?'])
+  it.send(Kind.SEND, 1, 1, 'on\n')
+  assert.is(String((await it.next(Kind.REPLY)).payload), 'on?\n')
+})
+
+test('a hand-shake that fails, hangs, or leaves bytes behind is LOST with the reason', async () => {
+  const hooks: [CodecProtocol<unknown, unknown>['onConnect'], string][] = [
+    [() => Promise.reject(new Error('no')), 'HOOK_FAILED'],
+    [() => Promise.reject(new PoolError('AUTH_FAILED', 'no')), 'AUTH_FAILED'],
+    [() => new Promise(() => undefined), 'CONNECT_TIMEOUT'],
+    [(connection) => void connection.request('left behind'), 'DESYNC'],
+    [async (connection) => void (await connection.request('end')), 'CONNECT_FAILED'],
+  ]
+  for (const [onConnect, code] of hooks) {
+    server = await peer((socket) => onLines(socket, (line) => line === 'end' && socket.end()))
+    it = await rig({ codec: greeting({ ...(onConnect === undefined ? {} : { onConnect }) }) })
+    it.openAt({ endpoint: { transport: 'tcp', host: '127.0.0.1', port: server.port } }, 1, 100)
+    const { error, written } = await it.lost()
+    assert.is(error?.code, code)
+    assert.is(written, 0)
+    await it.close()
+    await server.close()
+  }
+})
+
+test('connect errors keep their cause', async () => {
+  await begin(echo)
+  const { port } = server
+  await server.close()
+  it.openAt({ endpoint: { transport: 'tcp', host: '127.0.0.1', port } })
+  const { error } = await it.lost()
+  assert.is(error?.code, 'CONNECT_FAILED')
+  assert.is((error?.cause as NodeJS.ErrnoException).code, 'ECONNREFUSED')
+  it.openAt({ endpoint: { transport: 'unix', path: '/nowhere/at/all.sock' } }, 2)
+  assert.is(((await it.lost()).error?.cause as NodeJS.ErrnoException).code, 'ENOENT')
+})
+
+test('RELEASE with RESET runs the reset, and a failing one destroys', async () => {
+  const asked: unknown[] = []
+  const reset: CodecProtocol<unknown, unknown>['reset'] = async (connection) => {
+    const reply = await connection.request('RESET')
+    asked.push(reply)
+    if (asked.length > 1) throw new Error('cannot')
+  }
+  await begin(echo, { codec: greeting({ reset }) })
+  await it.open(server.port)
+  it.send(Kind.RELEASE, 1, 0, '', Flag.RESET)
+  await it.next(Kind.IDLE)
+  assert.equal(asked, ['RESET!'])
+  it.send(Kind.RELEASE, 1, 0, '', Flag.RESET)
+  const { info, error } = await it.lost()
+  assert.is(info.reason, 'error')
+  assert.is(error?.code, 'HOOK_FAILED')
+})
+
+test('RELEASE with a reply owed, or with no reset to run, destroys', async () => {
+  await begin(() => undefined)
+  await it.open(server.port, 1)
+  it.send(Kind.SEND, 1, 1, 'a\n')
+  it.send(Kind.RELEASE, 1)
+  assert.is((await it.lost()).error?.code, 'DESYNC')
+  await it.open(server.port, 2)
+  it.send(Kind.RELEASE, 2, 0, '', Flag.RESET)
+  assert.is((await it.lost()).error?.code, 'HOOK_FAILED')
+})
+
+test('PROBE answers IDLE, or LOST when the peer does not answer in time', async () => {
+  let silent = false
+  await begin((line, reply) => silent || echo(line, reply), {
+    codec: greeting({ probe: async (connection) => void (await connection.request('ping')) }),
+    settings: { probeTimeoutMs: 50 },
+  })
+  await it.open(server.port)
+  it.send(Kind.PROBE, 1)
+  await it.next(Kind.IDLE)
+  silent = true
+  it.send(Kind.PROBE, 1)
+  const { info, error } = await it.lost()
+  assert.is(info.reason, 'probe')
+  assert.is(error?.code, 'HOOK_FAILED')
+})
+
+test('pushes are ignored, delivered, answered, or end the connection, as the protocol says', async () => {
+  const framer = () => {
+    const inner = lineCodec().createFramer()
+    return {
+      push: (chunk: Buffer, emit: (start: number, end: number, kind: 'reply' | 'push') => void) =>
+        inner.push(chunk, (start, end) => emit(start, end, chunk[start] === 62 ? 'push' : 'reply')),
+      atBoundary: () => inner.atBoundary(),
+    }
+  }
+  const codec = { ...lineCodec(), createFramer: framer } as unknown as CodecProtocol<unknown, unknown>['codec']
+  const push: CodecProtocol<unknown, unknown>['push'] = (value) =>
+    value === '>answer' ? { answer: 'pong' } : value === '>deliver' ? 'deliver' : value === '>ignore' ? 'ignore' : 'destroy'
+  await begin(() => undefined, { codec: greeting({ codec, push }) })
+  await it.open(server.port)
+  server.socket.write('>ignore\n>deliver\n>answer\n')
+  assert.is(String((await it.next(Kind.PUSH)).payload), '>deliver\n')
+  await until(() => server.text() === 'pong\n', 'the push is answered')
+  server.socket.write('reply to pong\n')
+  await turns(5)
+  it.send(Kind.SEND, 1, 1, 'ask\n')
+  await until(() => server.text() === 'pong\nask\n', 'it arrives')
+  server.socket.write('mine\n')
+  assert.is(String((await it.next(Kind.REPLY)).payload), 'mine\n')
+  server.socket.write('>what\n')
+  assert.is((await it.lost()).info.reason, 'stray-bytes')
+})
+
+test('a full ring pauses who owes, loses nothing, and goes on when it is read', async () => {
+  await begin((line, reply) => reply(`${line.repeat(100)}\n`), { toMainBytes: 1024, lazy: true })
+  it.openAt({ endpoint: { transport: 'tcp', host: '127.0.0.1', port: server.port } })
+  await until(() => it.words[0] === 1, 'it opens')
+  for (let i = 0; i < 200; i++) it.send(Kind.SEND, 1, i, `${i}\n`)
+  await until(() => it.link.full, 'the ring fills')
+  await turns(20)
+  const collect = setInterval(() => it.read(), 1)
+  try {
+    for (let i = 0; i < 200; i++) {
+      const reply = await it.next(Kind.REPLY)
+      assert.is(reply.id, i)
+      assert.is(String(reply.payload), `${String(i).repeat(100)}\n`)
+    }
+  } finally {
+    clearInterval(collect)
+  }
+})
+
+test('an error survives its own wire form', () => {
+  assert.is(decodeError(encodeError(new PoolError('DESYNC', 'x'))).message, 'x')
+})
+
+test.run()
