@@ -1,5 +1,5 @@
 /** One way in a process of its own: rounds of jobs, and what they cost. */
-import { mainThreadCpuMs, mainThreadOnly } from '../measure/cpu.ts'
+import { mainThreadCpuMs, mainThreadOnly, processCpuMs } from '../measure/cpu.ts'
 import { type LoopDelay, LoopDelaySampler } from '../measure/loop-delay.ts'
 import { peakRssBytes } from '../measure/memory.ts'
 import type { Statistics } from '../places.ts'
@@ -18,6 +18,8 @@ export interface WayReport {
   readonly elapsedMs: number
   readonly roundMs: readonly number[]
   readonly mainCpuMs: number
+  /** All threads of the process together. */
+  readonly processCpuMs: number
   /** Whether `mainCpuMs` is the main thread's alone; false: the whole process's. */
   readonly mainThreadOnly: boolean
   readonly loopDelay: LoopDelay
@@ -39,6 +41,7 @@ export class WayWorker {
   #answers: readonly Statistics[] = []
   #roundMs: number[] = []
   #mainCpuMs = 0
+  #processCpuMs = 0
 
   /** Carries out one request. `progress` hears how many jobs of the round are done. */
   async answer(request: WayRequest, userCode: URL, progress: (done: number) => void): Promise<WayReport | undefined> {
@@ -59,11 +62,12 @@ export class WayWorker {
   }
 
   async #measure(progress: (done: number) => void): Promise<void> {
-    const [start, startCpu] = [performance.now(), mainThreadCpuMs()]
+    const [start, startCpu, startProcess] = [performance.now(), mainThreadCpuMs(), processCpuMs()]
     this.#sampler.start()
     await this.#round(progress)
     this.#roundMs.push(performance.now() - start)
     this.#mainCpuMs += mainThreadCpuMs() - startCpu
+    this.#processCpuMs += processCpuMs() - startProcess
     await new Promise((resolve) => setTimeout(resolve, 2)) // lets the sampler see a pause that has just ended
     this.#sampler.stop()
   }
@@ -99,6 +103,7 @@ export class WayWorker {
       elapsedMs: this.#roundMs.reduce((sum, each) => sum + each, 0),
       roundMs: this.#roundMs,
       mainCpuMs: this.#mainCpuMs,
+      processCpuMs: this.#processCpuMs,
       mainThreadOnly,
       loopDelay: this.#sampler.read(),
       idleFloorMs: this.#sampler.floorMs,

@@ -10,7 +10,11 @@ export const mainThreadOnly: boolean = readSchedstat() !== undefined
 /** Milliseconds that the main thread, or where that is not known the process, has spent on a processor. */
 export function mainThreadCpuMs(): number {
   const own = mainThreadOnly ? readSchedstat() : undefined
-  if (own !== undefined) return own
+  return own ?? processCpuMs()
+}
+
+/** Milliseconds that all threads of the process have spent on processors. */
+export function processCpuMs(): number {
   const { user, system } = process.cpuUsage()
   return (user + system) / 1_000
 }

@@ -2,28 +2,27 @@
  * The coordinator: the only owner of the books. It takes one message after another, from callers, shards and the clock,
  * lets the books decide, and carries out their effects.
  */
-import type { Duplex } from 'node:stream'
-import { decodeError, type LostInfo, PoolError, printEndpoint, type Scope, type World } from '@cenote/pool-worker'
-import type { Slot } from './books/slots.ts'
+import { type CloseReason, decodeError, type LostInfo, PoolError, type World } from '@cenote/pool-worker'
 import { Call } from './calls.ts'
 import { Dispatch } from './dispatch.ts'
 import { Handling } from './handling.ts'
 import type { ShardHost } from './host.ts'
 import type { Language } from './language.ts'
-import { type ConnectionInfo, Lease } from './lease.ts'
+import { Leasing } from './leasing.ts'
 import type { Buffered, Line } from './line.ts'
 import { Link, type LinkMailbox } from './link.ts'
 import type { CallOptions, Settings } from './options.ts'
 import { answeredTooLate, connectionLost, poolClosed, ranTooLong, waitedTooLong, withOutcome } from './refusals.ts'
 import type { ShardEvent } from './shards.ts'
 import { Numbers, type PoolStats, type ShardStats } from './stats.ts'
-import { openStream } from './stream.ts'
 import { Waits } from './waits.ts'
 
 /** A request that lost its connection goes to another this often: only if not one byte was written, or it is idempotent. */
 const MAX_MOVES = 1
 
 export class Coordinator implements LinkMailbox {
+  /** Lends connections. */
+  readonly leasing: Leasing
   /** Runs the user's handlers. */
   readonly handling: Handling
   readonly #numbers: Numbers = new Numbers()
@@ -48,6 +47,7 @@ export class Coordinator implements LinkMailbox {
     }
     this.#waits = new Waits(world, this.#expired, catchUp, this.#aborted, () => this.#setRefs())
     this.#dispatch = new Dispatch(settings, world, language, this.#waits, this.#numbers)
+    this.leasing = new Leasing(settings, world, language, this.#dispatch)
     this.handling = new Handling(settings, world, this.#dispatch)
   }
 
@@ -75,80 +75,6 @@ export class Coordinator implements LinkMailbox {
     })
   }
 
-  /** A connection for one caller. */
-  acquire(options: CallOptions): Promise<Lease> {
-    return new Promise((resolve, reject) => {
-      const call = new Call(
-        'lease',
-        options.timeoutMs ?? this.#settings.acquireTimeoutMs,
-        (slot: Slot) => resolve(this.#lend(slot)),
-        reject,
-      )
-      if (this.#waits.begin(call, options.signal)) this.#dispatch.admit(call)
-    })
-  }
-
-  tryAcquire(): Lease | undefined {
-    if (this.#dispatch.closing) throw poolClosed(this.#settings.name, 'not-sent')
-    const slot = this.#dispatch.books.tryLease(this.#world.now())
-    this.#dispatch.act()
-    return slot === undefined ? undefined : this.#lend(slot)
-  }
-
-  leaseRequest(lease: Lease, request: unknown, options: CallOptions): Promise<unknown> {
-    return new Promise((resolve, reject) => {
-      if (lease.lostBy !== undefined) throw connectionLost('the connection of this lease has died', 'not-sent', lease.lostBy)
-      const call = new Call('request', options.timeoutMs ?? this.#settings.requestTimeoutMs, resolve, reject, request, lease)
-      this.#numbers.requests++
-      if (!this.#waits.begin(call, options.signal)) return
-      if (lease.line === undefined) lease.waiting.push(call)
-      else this.#dispatch.send(lease.line, call)
-    })
-  }
-
-  release(lease: Lease, reusable: boolean): void {
-    const { line } = lease
-    this.#endLease(lease)
-    if (line === undefined) return
-    const { slot, stream } = line
-    if (stream === undefined ? line.first !== undefined : !(reusable && stream.reusable)) {
-      stream?.detach()
-      return this.#dispatch.destroy(line, 'abort', connectionLost('the lease was released while its reply was owed', 'maybe-executed'))
-    }
-    const prove = stream !== undefined || lease.dirty
-    stream?.detach()
-    line.stream = undefined
-    this.#dispatch.link(line).release(slot, prove)
-    if (prove) this.#dispatch.books.reset(slot)
-    else this.#dispatch.books.release(slot, this.#world.now())
-    this.#dispatch.act()
-  }
-
-  destroyLease(lease: Lease, error: Error | undefined): void {
-    const { line } = lease
-    this.#endLease(lease)
-    if (line === undefined) return
-    const cause = connectionLost('the connection was destroyed by its holder', 'maybe-executed', error)
-    line.stream?.lost(cause)
-    this.#dispatch.destroy(line, 'error', cause)
-  }
-
-  /** Turns a lease's connection into a stream. */
-  stream(lease: Lease): Duplex {
-    const { line } = lease
-    if (line === undefined) throw connectionLost('the connection of this lease has died', 'not-sent', lease.lostBy)
-    if (line.stream !== undefined) throw new PoolError('LEASE_RELEASED', 'the stream of this lease was taken already')
-    if (line.first !== undefined) throw new PoolError('BAD_REQUEST', 'a lease becomes a stream only while no reply is owed')
-    line.stream = openStream(this.#dispatch.link(line), line, this.#settings.highWaterMark, (clean) =>
-      this.#streamClosed(lease, line, clean),
-    )
-    return line.stream.duplex
-  }
-
-  scope(request: unknown): Scope {
-    return this.#language.scope(request)
-  }
-
   stats(): PoolStats {
     const { perShard, pendingLeases, pendingRequests, ...counts } = this.#dispatch.books.counts()
     const shards = perShard.map(({ live, ...shard }): ShardStats => {
@@ -164,13 +90,6 @@ export class Coordinator implements LinkMailbox {
     return { name: this.#settings.name, ...counts, pending, counters: this.#numbers.counters(), ...this.#numbers.times(), shards }
   }
 
-  /** The stream of a lease is over. Unless both directions had ended, what is left of the connection goes. */
-  #streamClosed(lease: Lease, line: Line, clean: boolean): void {
-    if (!lease.released) this.#endLease(lease)
-    if (!clean && this.#dispatch.links[line.slot.shard]?.line(line.slot) === line)
-      this.#dispatch.destroy(line, 'abort', connectionLost('the stream was destroyed', 'maybe-executed'))
-  }
-
   /** Resolves when `minConnections` are open. */
   ready(options: CallOptions): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -180,18 +99,6 @@ export class Coordinator implements LinkMailbox {
       this.#readyCalls.add(call)
       this.#checkReady()
     })
-  }
-
-  connectionInfo(line: Line | undefined): ConnectionInfo {
-    if (line === undefined) throw connectionLost('the connection of this lease has died', 'not-sent')
-    const { slot, serial } = line
-    return {
-      id: `${slot.shard}/${slot.index}/${serial}`,
-      shard: slot.shard,
-      endpoint: printEndpoint(this.#settings.endpoint),
-      createdAt: line.openedAt,
-      uses: line.uses,
-    }
   }
 
   /** Refuses what comes, rejects who waits, lets what was granted finish until `timeoutMs`. */
@@ -254,36 +161,23 @@ export class Coordinator implements LinkMailbox {
   }
 
   lost(line: Line, info: LostInfo, written: number): void {
-    const { slot, lease, stream } = line
-    const opening = slot.state === 'opening'
+    const { slot } = line
     const cause = info.error === undefined ? undefined : decodeError(info.error)
     const calls = this.#dispatch.link(line).dissolve(line)
-    if (opening) {
-      this.#dispatch.connectFailed(
-        slot,
-        PoolError.is(cause) ? cause : new PoolError('CONNECT_FAILED', 'the connection did not come', { phase: 'connect', cause }),
-      )
-      return
+    if (line.openedAt === 0) {
+      const failure = new PoolError('CONNECT_FAILED', 'the connection did not come', { phase: 'connect', cause })
+      return this.#dispatch.connectFailed(slot, PoolError.is(cause) ? cause : failure)
     }
-    if (slot.state !== 'closing') this.#numbers.closed(info.reason)
-    const error = PoolError.is(cause) ? cause : connectionLost(`the connection has ended: ${info.reason}`, 'maybe-executed', cause)
+    this.#numbers.closed(line.closing ?? info.reason)
     this.#dispatch.books.gone(slot, this.#world.now())
-    if (stream !== undefined) stream.lost(info.reason === 'peer-end' && stream.over ? undefined : error)
-    else if (lease !== undefined && !lease.rebound && written <= line.begunBeforeLease) this.#rebind(lease, calls)
-    else {
-      lease?.lost(error)
-      const [culprit] = calls // what went wrong went wrong with the oldest; the others lost their connection by it
-      const others = PoolError.is(cause)
-        ? connectionLost('the connection has ended with another call on it', 'maybe-executed', cause)
-        : error
-      for (const call of calls) this.#elsewhere(call, call.ordinal < 0 || call.ordinal >= written, call === culprit ? error : others)
-    }
+    this.#bereave(line, calls, info.reason, cause, written)
     this.#dispatch.refill()
     this.#dispatch.act()
   }
 
   closed(line: Line): void {
     this.#dispatch.link(line).dissolve(line)
+    if (line.openedAt > 0) this.#numbers.closed(line.closing ?? 'error')
     this.#dispatch.books.gone(line.slot, this.#world.now())
     this.#dispatch.refill()
     this.#dispatch.act()
@@ -344,50 +238,21 @@ export class Coordinator implements LinkMailbox {
 
   // Deciding and acting.
 
-  #lend(slot: Slot): Lease {
-    const line = this.#dispatch.lineOf(slot)
-    const lease = new Lease(this, line, this.#world.now())
-    line.lease = lease
-    line.uses++
-    line.begunBeforeLease = line.begun
-    this.#waits.hold()
-    this.#numbers.acquired++
-    return lease
-  }
-
-  /** A lease is over. */
-  #endLease(lease: Lease): void {
-    const { line } = lease
-    lease.end()
-    if (line !== undefined) line.lease = undefined
-    for (const call of lease.waiting.splice(0))
-      if (!call.settled) this.#waits.reject(call, connectionLost('the lease was released', 'not-sent'))
-    this.#numbers.used(this.#world.now() - lease.grantedAt)
-    this.#numbers.released++
-    this.#waits.letGo()
-  }
-
-  /** Gives a lease whose connection died before anything was sent another one, once and unseen. */
-  #rebind(lease: Lease, calls: readonly Call[]): void {
-    lease.rebind(calls.filter((call) => !call.settled))
-    const ticket = new Call(
-      'lease',
-      this.#settings.acquireTimeoutMs,
-      (slot: Slot) => {
-        const line = this.#dispatch.lineOf(slot)
-        if (lease.released) return this.#dispatch.books.release(slot, this.#world.now())
-        lease.bind(line)
-        line.lease = lease
-        line.begunBeforeLease = line.begun
-        for (const call of lease.waiting.splice(0)) if (!call.settled) this.#dispatch.send(line, call)
-      },
-      (cause) => {
-        const error = connectionLost('the connection of this lease has died', 'not-sent', cause)
-        lease.lost(error)
-        for (const call of lease.waiting.splice(0)) if (!call.settled) this.#waits.reject(call, error)
-      },
-    )
-    if (this.#waits.begin(ticket, undefined)) this.#dispatch.admit(ticket)
+  /** Tells those whose connection has gone. What went wrong went wrong with the oldest call; the others lost their connection by it. */
+  #bereave(
+    { lease, stream, begunBeforeLease }: Line,
+    calls: readonly Call[],
+    reason: CloseReason,
+    cause: Error | undefined,
+    written: number,
+  ): void {
+    const error = PoolError.is(cause) ? cause : connectionLost(`the connection has ended: ${reason}`, 'maybe-executed', cause)
+    if (stream !== undefined) return stream.lost(reason === 'peer-end' && stream.over ? undefined : error)
+    if (lease !== undefined && !lease.rebound && written <= begunBeforeLease) return this.leasing.rebind(lease, calls)
+    lease?.lost(error)
+    const others = PoolError.is(cause) ? connectionLost('the connection has ended with another call on it', 'maybe-executed', cause) : error
+    const [culprit] = calls
+    for (const call of calls) this.#elsewhere(call, call.ordinal < 0 || call.ordinal >= written, call === culprit ? error : others)
   }
 
   /** A call's connection has gone: on to another, if nothing of it was sent or it may be sent again; else it fails. */

@@ -101,7 +101,8 @@ export class Dispatch {
         if (link !== undefined) this.#connecting.open(link, slot, (error) => this.connectFailed(slot, error))
       } else if (type === 'probe') link?.probe(slot)
       else {
-        this.numbers.closed(reason)
+        const line = link?.line(slot)
+        if (line !== undefined) line.closing = reason
         link?.close(slot, reason)
       }
     }

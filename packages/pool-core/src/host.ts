@@ -49,7 +49,9 @@ export class RemoteControl {
 
   /** See `ShardHost`. */
   execute(callId: number, name: string, input: unknown): Promise<Settled<unknown>> {
-    return this.#call(`the input of handler ${JSON.stringify(name)}`, () => this.#remote.execute(callId, name, input))
+    return this.#call<Settled<unknown>>(`the input of handler ${JSON.stringify(name)}`, async () =>
+      this.#remote.execute(callId, name, input),
+    )
   }
 
   /** See `ShardHost`. */
@@ -93,7 +95,8 @@ export class RemoteControl {
         this.#pending.delete(reject)
         this.#refer()
       }
-      send().then(
+      const sent = (async () => send())() // an input may throw while comlink looks at it
+      sent.then(
         (value) => {
           settled()
           resolve(value)

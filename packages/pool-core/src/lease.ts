@@ -2,7 +2,7 @@
 import type { Duplex } from 'node:stream'
 import { PoolError } from '@cenote/pool-worker'
 import type { Call } from './calls.ts'
-import type { Coordinator } from './coordinator.ts'
+import type { Leasing } from './leasing.ts'
 import type { Line } from './line.ts'
 import { checkCallOptions } from './options.ts'
 import type { AcquireOptions } from './pool.ts'
@@ -36,7 +36,7 @@ export interface ConnectionInfo {
  * }
  */
 export class Lease<Req = unknown, Rep = unknown> {
-  readonly #coordinator: Coordinator
+  readonly #leasing: Leasing
   #line: Line | undefined
   #released = false
   #abort: AbortController | undefined = undefined
@@ -51,8 +51,8 @@ export class Lease<Req = unknown, Rep = unknown> {
   rebound = false
 
   /** @internal */
-  constructor(coordinator: Coordinator, line: Line, grantedAt: number) {
-    this.#coordinator = coordinator
+  constructor(leasing: Leasing, line: Line, grantedAt: number) {
+    this.#leasing = leasing
     this.#line = line
     this.grantedAt = grantedAt
   }
@@ -66,7 +66,7 @@ export class Lease<Req = unknown, Rep = unknown> {
 
   /** Which connection this is. */
   get connection(): ConnectionInfo {
-    return this.#coordinator.connectionInfo(this.#line)
+    return this.#leasing.connectionInfo(this.#line)
   }
 
   /**
@@ -83,8 +83,8 @@ export class Lease<Req = unknown, Rep = unknown> {
       if (this.#released) throw new PoolError('LEASE_RELEASED', 'this lease has been released', { phase: 'send', outcome: 'not-sent' })
       if (this.#line?.stream !== undefined)
         throw new PoolError('BAD_REQUEST', 'this lease is a stream', { phase: 'send', outcome: 'not-sent' })
-      if (this.#coordinator.scope(request) === 'lease') this.#dirty = true
-      return this.#coordinator.leaseRequest(this as Lease, request, checked) as Promise<Rep> // typed where the pool is
+      if (this.#leasing.scope(request) === 'lease') this.#dirty = true
+      return this.#leasing.request(this as Lease, request, checked) as Promise<Rep> // typed where the pool is
     } catch (error) {
       return Promise.reject(error)
     }
@@ -100,7 +100,7 @@ export class Lease<Req = unknown, Rep = unknown> {
    */
   stream(): Duplex {
     if (this.#released) throw new PoolError('LEASE_RELEASED', 'this lease has been released')
-    return this.#coordinator.stream(this as Lease)
+    return this.#leasing.stream(this as Lease)
   }
 
   /** Calls `listener` with each push that the server sends on this connection and the protocol delivers. Returns what takes it off again. */
@@ -118,7 +118,7 @@ export class Lease<Req = unknown, Rep = unknown> {
    */
   release(options: { readonly reusable?: boolean } = {}): void {
     if (this.#released) throw new PoolError('LEASE_RELEASED', 'this lease has been released already')
-    this.#coordinator.release(this as Lease, options.reusable === true)
+    this.#leasing.release(this as Lease, options.reusable === true)
   }
 
   /**
@@ -128,12 +128,12 @@ export class Lease<Req = unknown, Rep = unknown> {
    */
   destroy(error?: Error): void {
     if (this.#released) throw new PoolError('LEASE_RELEASED', 'this lease has been released already')
-    this.#coordinator.destroyLease(this as Lease, error)
+    this.#leasing.destroy(this as Lease, error)
   }
 
   /** Releases, unless that has been done. */
   [Symbol.dispose](): void {
-    if (!this.#released) this.#coordinator.release(this as Lease, false)
+    if (!this.#released) this.#leasing.release(this as Lease, false)
   }
 
   /** Releases, unless that has been done. */

@@ -1,5 +1,5 @@
 /** The main-thread end of one connection: its calls in flight, its credit, and what waits for credit. */
-import { Flag, type FrameSender, Kind } from '@cenote/pool-worker'
+import { type CloseReason, Flag, type FrameSender, Kind } from '@cenote/pool-worker'
 import type { Slot } from './books/slots.ts'
 import type { Call } from './calls.ts'
 import type { Lease } from './lease.ts'
@@ -34,7 +34,10 @@ export class Line {
   /** Fragments of the message that is arriving. */
   parts: Buffer[] | undefined = undefined
   partBytes = 0
+  /** Milliseconds since the epoch; 0 until it is open. */
   openedAt = 0
+  /** Why it is being closed from here. */
+  closing: CloseReason | undefined = undefined
   uses = 0
   /** Calls begun when the present lease began: with no more written, the lease has sent nothing. */
   begunBeforeLease = 0
@@ -136,11 +139,7 @@ export class Line {
   pump(): void {
     for (let item = this.#outbox[0]; item !== undefined; item = this.#outbox[0]) {
       const left = item.payload.length - item.sent
-      if (this.#credit <= 0 && this.#window < this.#maxWindow) {
-        this.#credit += this.#window
-        this.#window *= 2
-      }
-      if (this.#credit <= 0 && left > 0) return
+      if (left > 0 && !this.#hasCredit()) return
       const size = Math.min(left, Math.max(this.#credit, 0))
       const whole = size === left
       if (item.call !== undefined && item.call.ordinal < 0) item.call.ordinal = this.#begun++
@@ -153,6 +152,15 @@ export class Line {
       this.#outbox.shift()
       item.taken?.()
     }
+  }
+
+  /** A window that was used up grows while it may. */
+  #hasCredit(): boolean {
+    if (this.#credit <= 0 && this.#window < this.#maxWindow) {
+      this.#credit += this.#window
+      this.#window *= 2
+    }
+    return this.#credit > 0
   }
 
   /** Forgets what waits: the connection is gone. */

@@ -108,7 +108,7 @@ export class Pool<Req = never, Rep = never, Module = Record<never, never>> {
    */
   async acquire(options: AcquireOptions = {}): Promise<Lease<Req, Rep>> {
     const checked = checkCallOptions(options, ['timeoutMs', 'signal'])
-    return (await this.#coordinator.acquire(checked)) as Lease<Req, Rep> // the protocol's types are known here alone
+    return (await this.#coordinator.leasing.acquire(checked)) as Lease<Req, Rep> // the protocol's types are known here alone
   }
 
   /**
@@ -116,7 +116,7 @@ export class Pool<Req = never, Rep = never, Module = Record<never, never>> {
    * @throws PoolError `POOL_CLOSED`.
    */
   tryAcquire(): Lease<Req, Rep> | undefined {
-    return this.#coordinator.tryAcquire() as Lease<Req, Rep> | undefined // as above
+    return this.#coordinator.leasing.tryAcquire() as Lease<Req, Rep> | undefined // as above
   }
 
   /**
@@ -209,11 +209,11 @@ export class Pool<Req = never, Rep = never, Module = Record<never, never>> {
   async #alone(request: Req, options: CallOptions): Promise<unknown> {
     const timeoutMs = options.timeoutMs ?? this.#settings.requestTimeoutMs
     const until = performance.now() + timeoutMs
-    const lease = await this.#coordinator.acquire({ ...options, timeoutMs }).catch((error: unknown) => {
+    const lease = await this.#coordinator.leasing.acquire({ ...options, timeoutMs }).catch((error: unknown) => {
       throw PoolError.is(error) && error.code === 'ACQUIRE_TIMEOUT' ? new PoolError('REQUEST_TIMEOUT', error.message, error) : error
     })
     try {
-      return await this.#coordinator.leaseRequest(lease, request, { ...options, timeoutMs: Math.max(1, until - performance.now()) })
+      return await this.#coordinator.leasing.request(lease, request, { ...options, timeoutMs: Math.max(1, until - performance.now()) })
     } finally {
       lease[Symbol.dispose]()
     }

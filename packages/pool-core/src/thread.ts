@@ -96,7 +96,7 @@ export class ThreadLife implements ShardLife {
   #exited: Promise<number | undefined> = Promise.resolve(undefined)
   #piscina: Piscina<StartTask, Settled<ShardInfo>> | undefined
   #destroyed: Promise<void> | undefined
-  #finish: (cause: unknown) => void
+  #finish: (cause: unknown) => void = () => undefined
 
   constructor(settings: Settings, shardSettings: ShardSettings, world: World) {
     const { shard } = shardSettings
@@ -107,7 +107,6 @@ export class ThreadLife implements ShardLife {
     this.#ports = [bell.port1, control.port1]
     this.#bell = patientBell(bell.port1)
     this.#control = new RemoteControl(shard, control.port1, this.#bell)
-    this.#finish = () => undefined // replaced at once: the executor below runs before this constructor goes on
     this.ended = new Promise((resolve) => {
       this.#finish = (cause) => {
         this.#control.end(cause)
@@ -166,7 +165,7 @@ export class ThreadLife implements ShardLife {
         atomics: 'disabled', // any other mode stops the thread's event loop between tasks
         recordTiming: false,
         workerData: { shard: task.settings.shard },
-        ...(env === undefined ? {} : { env: { ...env } }),
+        ...(env === undefined ? {} : { env: typeof env === 'symbol' ? env : { ...env } }),
         ...(execArgv === undefined ? {} : { execArgv: [...execArgv] }),
         ...(resourceLimits === undefined ? {} : { resourceLimits }),
       })
@@ -205,15 +204,14 @@ export class ThreadLife implements ShardLife {
   }
 
   /** Whether the promise settles within the time. */
-  #within(ms: number, promise: Promise<unknown> | undefined): Promise<boolean> {
+  #within(ms: number, promise: Promise<unknown>): Promise<boolean> {
     return new Promise((resolve) => {
       const cancel = this.#world.timer(ms, true, () => resolve(false))
       const done = (): void => {
         cancel()
         resolve(true)
       }
-      if (promise === undefined) done()
-      else promise.then(done, done)
+      promise.then(done, done)
     })
   }
 }

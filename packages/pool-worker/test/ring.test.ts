@@ -195,6 +195,64 @@ test('a producer that found no room is rung once, when there is some', () => {
   assert.ok(write(producer, frame(1, 0)))
 })
 
+/** Runs `meanwhile` right before the first of these atomic stores: what another thread might do at that moment. */
+function beforeStore(index: number, value: number, meanwhile: () => void, action: () => void): void {
+  const store = Atomics.store
+  let armed = true
+  const spy = (array: Int32Array, at: number, next: number): number => {
+    if (armed && at === index && next === value) {
+      armed = false
+      meanwhile()
+    }
+    return store(array, at, next)
+  }
+  Atomics.store = spy as typeof Atomics.store // the ring stores into an Int32Array alone
+  try {
+    action()
+  } finally {
+    Atomics.store = store
+  }
+  assert.not.ok(armed, 'the store was met')
+}
+
+const SLEEPS = 16
+const WAITS = 48
+
+test('room that is made just before the producer says that it waits is seen: nobody would ring', () => {
+  const { producer, consumer, rung } = open(128)
+  const { onFrame } = reader(consumer)
+  while (write(producer, frame(1, 0)));
+  producer.publish()
+  consumer.drain(onFrame, 1)
+  assert.ok(write(producer, frame(1, 0)))
+  producer.publish()
+  const rungBefore = rung.producer
+
+  beforeStore(
+    WAITS,
+    1,
+    () => consumer.drain(onFrame, 100),
+    () => assert.ok(write(producer, frame(1, 0))),
+  )
+
+  assert.is(rung.producer, rungBefore)
+})
+
+test('a frame that is published just before the consumer says that it sleeps is seen: nobody would ring', () => {
+  const { producer, consumer, rung } = open(128)
+  write(producer, frame(1, 0))
+  producer.publish()
+  consumer.drain(() => undefined, 100)
+  const publish = (): void => {
+    write(producer, frame(1, 0))
+    producer.publish()
+  }
+
+  beforeStore(SLEEPS, 1, publish, () => assert.not.ok(consumer.sleep()))
+
+  assert.is(rung.consumer, 1, 'for the first frame alone')
+})
+
 test('the budget bounds a drain, which then says that frames are left', () => {
   const { producer, consumer } = open(1024)
   const { frames, onFrame } = reader(consumer)

@@ -1,0 +1,165 @@
+/** Leases: lent, used, given back, and given another connection when theirs died before anything was sent. */
+import type { Duplex } from 'node:stream'
+import { PoolError, printEndpoint, type Scope, type World } from '@cenote/pool-worker'
+import type { Slot } from './books/slots.ts'
+import { Call } from './calls.ts'
+import type { Dispatch } from './dispatch.ts'
+import type { Language } from './language.ts'
+import { type ConnectionInfo, Lease } from './lease.ts'
+import type { Line } from './line.ts'
+import type { CallOptions, Settings } from './options.ts'
+import { connectionLost, poolClosed } from './refusals.ts'
+import { openStream } from './stream.ts'
+
+export class Leasing {
+  readonly #settings: Settings
+  readonly #world: World
+  readonly #language: Language
+  readonly #dispatch: Dispatch
+
+  constructor(settings: Settings, world: World, language: Language, dispatch: Dispatch) {
+    this.#settings = settings
+    this.#world = world
+    this.#language = language
+    this.#dispatch = dispatch
+  }
+
+  /** A connection for one caller. */
+  acquire(options: CallOptions): Promise<Lease> {
+    return new Promise((resolve, reject) => {
+      const call = new Call(
+        'lease',
+        options.timeoutMs ?? this.#settings.acquireTimeoutMs,
+        (slot: Slot) => resolve(this.#lend(slot)),
+        reject,
+      )
+      if (this.#dispatch.waits.begin(call, options.signal)) this.#dispatch.admit(call)
+    })
+  }
+
+  tryAcquire(): Lease | undefined {
+    if (this.#dispatch.closing) throw poolClosed(this.#settings.name, 'not-sent')
+    const slot = this.#dispatch.books.tryLease(this.#world.now())
+    this.#dispatch.act()
+    return slot === undefined ? undefined : this.#lend(slot)
+  }
+
+  request(lease: Lease, request: unknown, options: CallOptions): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      if (lease.lostBy !== undefined) throw connectionLost('the connection of this lease has died', 'not-sent', lease.lostBy)
+      const call = new Call('request', options.timeoutMs ?? this.#settings.requestTimeoutMs, resolve, reject, request, lease)
+      this.#dispatch.numbers.requests++
+      if (!this.#dispatch.waits.begin(call, options.signal)) return
+      if (lease.line === undefined) lease.waiting.push(call)
+      else this.#dispatch.send(lease.line, call)
+    })
+  }
+
+  release(lease: Lease, reusable: boolean): void {
+    const { line } = lease
+    this.#endLease(lease)
+    if (line === undefined) return
+    const { slot, stream } = line
+    if (stream === undefined ? line.first !== undefined : !(reusable && stream.reusable)) {
+      stream?.detach()
+      return this.#dispatch.destroy(line, 'abort', connectionLost('the lease was released while its reply was owed', 'maybe-executed'))
+    }
+    const prove = stream !== undefined || lease.dirty
+    stream?.detach()
+    line.stream = undefined
+    this.#dispatch.link(line).release(slot, prove)
+    if (prove) this.#dispatch.books.reset(slot)
+    else this.#dispatch.books.release(slot, this.#world.now())
+    this.#dispatch.act()
+  }
+
+  destroy(lease: Lease, error: Error | undefined): void {
+    const { line } = lease
+    this.#endLease(lease)
+    if (line === undefined) return
+    const cause = connectionLost('the connection was destroyed by its holder', 'maybe-executed', error)
+    line.stream?.lost(cause)
+    this.#dispatch.destroy(line, 'error', cause)
+  }
+
+  /** Turns a lease's connection into a stream. */
+  stream(lease: Lease): Duplex {
+    const { line } = lease
+    if (line === undefined) throw connectionLost('the connection of this lease has died', 'not-sent', lease.lostBy)
+    if (line.stream !== undefined) throw new PoolError('LEASE_RELEASED', 'the stream of this lease was taken already')
+    if (line.first !== undefined) throw new PoolError('BAD_REQUEST', 'a lease becomes a stream only while no reply is owed')
+    line.stream = openStream(this.#dispatch.link(line), line, this.#settings.highWaterMark, (clean) =>
+      this.#streamClosed(lease, line, clean),
+    )
+    return line.stream.duplex
+  }
+
+  scope(request: unknown): Scope {
+    return this.#language.scope(request)
+  }
+
+  connectionInfo(line: Line | undefined): ConnectionInfo {
+    if (line === undefined) throw connectionLost('the connection of this lease has died', 'not-sent')
+    const { slot, serial } = line
+    return {
+      id: `${slot.shard}/${slot.index}/${serial}`,
+      shard: slot.shard,
+      endpoint: printEndpoint(this.#settings.endpoint),
+      createdAt: line.openedAt,
+      uses: line.uses,
+    }
+  }
+
+  /** The stream of a lease is over. Unless both directions had ended, what is left of the connection goes. */
+  #streamClosed(lease: Lease, line: Line, clean: boolean): void {
+    if (!lease.released) this.#endLease(lease)
+    if (!clean && this.#dispatch.links[line.slot.shard]?.line(line.slot) === line)
+      this.#dispatch.destroy(line, 'abort', connectionLost('the stream was destroyed', 'maybe-executed'))
+  }
+
+  #lend(slot: Slot): Lease {
+    const line = this.#dispatch.lineOf(slot)
+    const lease = new Lease(this, line, this.#world.now())
+    line.lease = lease
+    line.uses++
+    line.begunBeforeLease = line.begun
+    this.#dispatch.waits.hold()
+    this.#dispatch.numbers.acquired++
+    return lease
+  }
+
+  /** A lease is over. */
+  #endLease(lease: Lease): void {
+    const { line } = lease
+    lease.end()
+    if (line !== undefined) line.lease = undefined
+    for (const call of lease.waiting.splice(0))
+      if (!call.settled) this.#dispatch.waits.reject(call, connectionLost('the lease was released', 'not-sent'))
+    this.#dispatch.numbers.used(this.#world.now() - lease.grantedAt)
+    this.#dispatch.numbers.released++
+    this.#dispatch.waits.letGo()
+  }
+
+  /** Gives a lease whose connection died before anything was sent another one, once and unseen. */
+  rebind(lease: Lease, calls: readonly Call[]): void {
+    lease.rebind(calls.filter((call) => !call.settled))
+    const ticket = new Call(
+      'lease',
+      this.#settings.acquireTimeoutMs,
+      (slot: Slot) => {
+        const line = this.#dispatch.lineOf(slot)
+        if (lease.released) return this.#dispatch.books.release(slot, this.#world.now())
+        lease.bind(line)
+        line.lease = lease
+        line.begunBeforeLease = line.begun
+        for (const call of lease.waiting.splice(0)) if (!call.settled) this.#dispatch.send(line, call)
+      },
+      (cause) => {
+        const error = connectionLost('the connection of this lease has died', 'not-sent', cause)
+        lease.lost(error)
+        for (const call of lease.waiting.splice(0)) if (!call.settled) this.#dispatch.waits.reject(call, error)
+      },
+    )
+    if (this.#dispatch.waits.begin(ticket, undefined)) this.#dispatch.admit(ticket)
+  }
+}
