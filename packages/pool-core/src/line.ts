@@ -1,5 +1,5 @@
 /** The main-thread end of one connection: its calls in flight, its credit, and what waits for credit. */
-import { type CloseReason, Flag, type FrameSender, Kind } from '@cenote/pool-worker'
+import { type CloseReason, copyBytes, Flag, type FrameSender, Kind } from '@cenote/pool-worker'
 import type { Slot } from './books/slots.ts'
 import type { Call } from './calls.ts'
 import type { Lease } from './lease.ts'
@@ -31,9 +31,6 @@ export class Line {
   /** Calls that owe a reply, oldest first; those cancelled stay until their place is free. */
   first: Call | undefined = undefined
   last: Call | undefined = undefined
-  /** Fragments of the message that is arriving. */
-  parts: Buffer[] | undefined = undefined
-  partBytes = 0
   /** Milliseconds since the epoch; 0 until it is open. */
   openedAt = 0
   /** Why it is being closed from here. */
@@ -42,6 +39,9 @@ export class Line {
   /** Calls begun when the present lease began: with no more written, the lease has sent nothing. */
   begunBeforeLease = 0
 
+  /** Fragments of the message that is arriving. */
+  #parts: Buffer[] | undefined = undefined
+  #partBytes = 0
   readonly #sender: FrameSender
   readonly #buffered: Buffered
   readonly #outbox: Outgoing[] = []
@@ -163,9 +163,46 @@ export class Line {
     return this.#credit > 0
   }
 
+  /** Whether fragments of a message have come and its end has not. */
+  get partial(): boolean {
+    return this.#parts !== undefined
+  }
+
+  /** Keeps a fragment: `source[start, end)`. */
+  keepPart(source: Buffer, start: number, end: number): void {
+    this.#parts ??= []
+    this.#parts.push(copyOf(source, start, end))
+    this.#partBytes += end - start
+    this.#buffered.bytes += end - start
+  }
+
+  dropParts(): void {
+    this.#buffered.bytes -= this.#partBytes
+    this.#parts = undefined
+    this.#partBytes = 0
+  }
+
+  /** The whole message in private memory: what was kept and `source[start, end)`. */
+  whole(source: Buffer, start: number, end: number): Buffer {
+    if (this.#parts === undefined) return copyOf(source, start, end)
+    const whole = Buffer.allocUnsafeSlow(this.#partBytes + end - start)
+    let at = 0
+    for (const part of this.#parts) at += part.copy(whole, at)
+    copyBytes(source, start, end, whole, at)
+    this.dropParts()
+    return whole
+  }
+
   /** Forgets what waits: the connection is gone. */
   clearOutbox(): void {
     this.#buffered.bytes -= this.waitingBytes
     this.#outbox.length = 0
   }
+}
+
+/** A private copy of `source[start, end)`. */
+export function copyOf(source: Buffer, start: number, end: number): Buffer {
+  const copy = Buffer.allocUnsafeSlow(end - start)
+  copyBytes(source, start, end, copy, 0)
+  return copy
 }

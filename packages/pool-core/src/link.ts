@@ -4,7 +4,6 @@ import { deserialize } from 'node:v8'
 import {
   CLOSE_REASONS,
   type CloseReason,
-  copyBytes,
   decodeError,
   decodesInPlace,
   type encodeError,
@@ -24,7 +23,7 @@ import type { Slot } from './books/slots.ts'
 import { type Call, CallTable } from './calls.ts'
 import type { ShardHost } from './host.ts'
 import type { Language } from './language.ts'
-import { type Buffered, Line } from './line.ts'
+import { type Buffered, copyOf, Line } from './line.ts'
 import type { Run } from './runs.ts'
 
 /** What a link tells the coordinator; each is one message, taken at once and in the order of the ring. */
@@ -225,7 +224,7 @@ export class Link {
       calls.push(call)
     }
     line.clearOutbox()
-    this.#dropParts(line)
+    line.dropParts()
     if (this.#lines[line.slot.index] === line) this.#lines[line.slot.index] = undefined
     return calls
   }
@@ -317,12 +316,12 @@ export class Link {
   #reply(line: Line, flags: number, id: number, start: number, end: number): void {
     if ((flags & Flag.MORE) !== 0) return this.#keepPart(line, start, end)
     const call = this.#calls.get(id)
-    if (call === undefined) return this.#dropParts(line)
+    if (call === undefined) return line.dropParts()
     line.unlink(call)
     this.#calls.remove(id)
     call.id = -1
     if (call.settled) {
-      this.#dropParts(line)
+      line.dropParts()
     } else {
       this.#settle(call)
       this.#answer(line, call, start, end)
@@ -334,8 +333,8 @@ export class Link {
     const { codec, correlate } = this.#language
     let value: unknown
     try {
-      if (line.parts === undefined && decodesInPlace(codec)) value = codec.decodeRange(this.#consumer.bytes, start, end)
-      else value = codec.decode(this.#whole(line, start, end))
+      if (!line.partial && decodesInPlace(codec)) value = codec.decodeRange(this.#consumer.bytes, start, end)
+      else value = codec.decode(line.whole(this.#consumer.bytes, start, end))
       if (correlate !== undefined && !correlate(call.request, value)) {
         const error = new PoolError('DESYNC', 'a reply does not belong to its request', { phase: 'reply', outcome: 'maybe-executed' })
         call.reject(error)
@@ -357,11 +356,11 @@ export class Link {
   #failed(line: Line, flags: number, id: number, start: number, end: number): void {
     if ((flags & Flag.MORE) !== 0) return this.#keepPart(line, start, end)
     const call = this.#calls.get(id)
-    if (call === undefined) return this.#dropParts(line)
+    if (call === undefined) return line.dropParts()
     line.unlink(call)
     this.#calls.remove(id)
     call.id = -1
-    const bytes = this.#whole(line, start, end)
+    const bytes = line.whole(this.#consumer.bytes, start, end)
     if (!call.settled) {
       this.#settle(call)
       call.reject(decodeError(JSON.parse(textDecoder.decode(bytes)) as ReturnType<typeof encodeError>)) // written by our own shard
@@ -372,7 +371,7 @@ export class Link {
   #push(line: Line, flags: number, start: number, end: number): void {
     if ((flags & Flag.MORE) !== 0) return this.#keepPart(line, start, end)
     try {
-      const value = this.#language.codec.decode(this.#whole(line, start, end))
+      const value = this.#language.codec.decode(line.whole(this.#consumer.bytes, start, end))
       line.lease?.pushed(value)
     } catch (thrown) {
       this.#mailbox.broken(line, new PoolError('PROTOCOL_ERROR', 'the protocol cannot read a push', { phase: 'reply', cause: thrown }))
@@ -381,7 +380,7 @@ export class Link {
 
   #progress(line: Line, flags: number, id: number, start: number, end: number): void {
     if ((flags & Flag.MORE) !== 0) return this.#keepPart(line, start, end)
-    this.runs.get(id)?.progressed(deserialize(this.#whole(line, start, end)))
+    this.runs.get(id)?.progressed(deserialize(line.whole(this.#consumer.bytes, start, end)))
   }
 
   #keepPart(line: Line, start: number, end: number): void {
@@ -397,33 +396,11 @@ export class Link {
       }
       return this.#mailbox.broken(line, error)
     }
-    line.parts ??= []
-    line.parts.push(this.#copy(start, end))
-    line.partBytes += end - start
-    this.#buffered.bytes += end - start
-  }
-
-  #dropParts(line: Line): void {
-    this.#buffered.bytes -= line.partBytes
-    line.parts = undefined
-    line.partBytes = 0
-  }
-
-  /** The whole message in private memory: what came before and `[start, end)`. */
-  #whole(line: Line, start: number, end: number): Buffer {
-    if (line.parts === undefined) return this.#copy(start, end)
-    const whole = Buffer.allocUnsafeSlow(line.partBytes + end - start)
-    let at = 0
-    for (const part of line.parts) at += part.copy(whole, at)
-    copyBytes(this.#consumer.bytes, start, end, whole, at)
-    this.#dropParts(line)
-    return whole
+    line.keepPart(this.#consumer.bytes, start, end)
   }
 
   #copy(start: number, end: number): Buffer {
-    const copy = Buffer.allocUnsafeSlow(end - start)
-    copyBytes(this.#consumer.bytes, start, end, copy, 0)
-    return copy
+    return copyOf(this.#consumer.bytes, start, end)
   }
 
   #json(start: number, end: number): unknown {

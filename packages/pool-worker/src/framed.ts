@@ -1,5 +1,6 @@
 /** A connection with a codec: requests out in order, frames in, each to whoever it is owed. */
 import { decodesInPlace, type Emit, type Framer, FrameWriter } from './codec.ts'
+import { Pause } from './connection.ts'
 import { encodeError, PoolError, ReplyError } from './errors.ts'
 import { Flag, Kind } from './frame.ts'
 import { HeldBytes } from './held.ts'
@@ -238,9 +239,9 @@ export class Framed implements Side {
 
   /** Keeps what a raw connection received before its stream, unless it had one before: then it is stray. */
   #keepRaw(chunk: Buffer): boolean {
-    const { settings } = this.#place
-    if (!this.#fresh || this.#held.length + chunk.length > settings.highWaterMark) this.#place.lose('stray-bytes')
+    if (!this.#fresh) this.#place.lose('stray-bytes')
     else this.#held.append(chunk, 0, chunk.length)
+    if (this.#held.length >= this.#place.settings.highWaterMark) this.#place.connection.pause(Pause.CREDIT)
     return !this.#ended
   }
 

@@ -46,16 +46,17 @@ test('bytes go both ways within small credit, and both ends close', async () => 
 })
 
 test('a peer that half-closes still reads what the stream writes', async () => {
-  server = await peer((socket) => socket.end('all I say'))
+  server = await peer((socket) => socket.once('data', () => socket.end('all I say')))
   it = await rig({ builtin: 'raw' })
   await it.open(server.port)
   it.send(Kind.CREDIT, 1, 65_536, '', Flag.START)
+  it.send(Kind.DATA, 1, 0, 'speak: ')
   await until(() => it.messages.some((message) => message.kind === Kind.DATA && message.flags === Flag.END), 'its end is told')
   assert.is(String(received()), 'all I say')
   it.send(Kind.DATA, 1, 0, 'and yet')
   it.send(Kind.DATA, 1, 0, '!', Flag.END)
   assert.is((await it.lost()).info.reason, 'peer-end')
-  assert.is(server.text(), 'and yet!')
+  assert.is(server.text(), 'speak: and yet!')
 })
 
 test('credit comes back for stream bytes that the kernel took', async () => {

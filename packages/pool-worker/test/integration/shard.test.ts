@@ -4,6 +4,7 @@ import type { CodecProtocol } from '../../src/define.ts'
 import { decodeError, encodeError, PoolError } from '../../src/errors.ts'
 import { Flag, Kind } from '../../src/frame.ts'
 import { lineCodec } from '../../src/protocols/index.ts'
+import { realWorld } from '../../src/world.ts'
 import { suite, until } from '../kit/kit.ts'
 import { onLines, type Peer, peer, type Rig, type RigOptions, rig, turns } from './shard-rig.ts'
 
@@ -387,6 +388,27 @@ test('a full ring pauses who owes, loses nothing, and goes on when it is read', 
   } finally {
     clearInterval(collect)
   }
+})
+
+test('an abandoned reply ends its connection when no byte comes for 5 s, and not before', async () => {
+  let ahead = 0
+  await begin(() => undefined, { world: { ...realWorld, now: () => performance.now() + ahead } })
+  await it.open(server.port)
+  it.send(Kind.SEND, 1, 1, 'one\n')
+  it.send(Kind.SEND, 1, 2, 'two\n')
+  await until(() => server.text() === 'one\ntwo\n', 'both arrive')
+  it.send(Kind.CANCEL, 1, 1)
+  await turns()
+  ahead += 3_000
+  server.socket.write('half')
+  await new Promise((resolve) => setTimeout(resolve, 30))
+  ahead += 3_000
+  await new Promise((resolve) => setTimeout(resolve, 30))
+  assert.not(it.messages.some((message) => message.kind === Kind.LOST))
+  ahead += 3_000
+  const { info, written } = await it.lost()
+  assert.is(info.reason, 'abort')
+  assert.is(written, 2)
 })
 
 test('an error survives its own wire form', () => {
