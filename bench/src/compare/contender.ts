@@ -10,6 +10,7 @@ export type ContenderRequest =
 
 /** One round's figures. */
 export interface RoundReport {
+  readonly requests: number
   readonly requestsPerSecond: number
   readonly mainCpuMicrosecondsPerRequest: number
 }

@@ -9,7 +9,7 @@ import { describeEnvironment, SCHEMA_VERSION } from '../report/environment.ts'
 import { writeResults } from '../report/output.ts'
 import { table } from '../report/table.ts'
 import { bold, Progress } from '../report/terminal.ts'
-import { startRedis } from '../servers/redis.ts'
+import { type RedisServer, startRedis } from '../servers/redis.ts'
 import type { ClientName } from './clients.ts'
 import type { ContenderRequest, RoundReport } from './contender.ts'
 
@@ -70,7 +70,7 @@ export async function compareRedis(args: readonly string[], entry: URL, out: URL
     children.push(child)
     await child.ask({ ask: 'open', client, port: redis.port, callers: options.callers })
   }
-  const rounds = await measure(children, options, progress)
+  const rounds = await measure(children, options, redis, progress)
   for (const child of children) await child.ask({ ask: 'close' })
   return await report(sumUp(rounds), rounds, redis.version, options, out, progress)
 }
@@ -97,16 +97,27 @@ function readOptions(args: readonly string[]): Options | undefined {
   }
 }
 
-/** The rounds of each client, in the order of `CLIENTS`; a first round of each is not counted. */
-async function measure(children: readonly ContenderChild[], { rounds, roundMs }: Options, progress: Progress): Promise<RoundReport[][]> {
+/**
+ * The rounds of each client, in the order of `CLIENTS`; a first round of each is not counted. What a client says that it
+ * did must be what the server has counted.
+ */
+async function measure(
+  children: readonly ContenderChild[],
+  { rounds, roundMs }: Options,
+  redis: RedisServer,
+  progress: Progress,
+): Promise<RoundReport[][]> {
   const reports: RoundReport[][] = children.map(() => [])
   for (let round = 0; round <= rounds; round++) {
     const name = round === 0 ? 'warm-up' : `round ${round}/${rounds}`
     for (let turn = 0; turn < children.length; turn++) {
       const index = (turn + round) % children.length // each client is first, second and last in turn
       progress.update(`${name}: ${CLIENTS[index]}`)
+      const before = await redis.countGets()
       const report = await children[index]?.ask({ ask: 'round', durationMs: roundMs })
-      if (report !== undefined && round > 0) reports[index]?.push(report)
+      const counted = (await redis.countGets()) - before
+      if (report?.requests !== counted) throw new Error(`${CLIENTS[index]} reports ${report?.requests} GETs, the server counted ${counted}`)
+      if (round > 0) reports[index]?.push(report)
     }
     progress.step(`${name} done`)
   }

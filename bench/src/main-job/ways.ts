@@ -17,7 +17,6 @@ export interface Way {
 }
 
 const THREADS = 2
-const CONNECTIONS = 4
 
 /** Opens a way. `userCode` is the module with the user's functions, built. */
 export function openWay(name: WayName, target: Target, userCode: URL): Promise<Way> {
@@ -39,7 +38,6 @@ async function openCenote(target: Target, userCode: URL): Promise<Way> {
     protocol: resp({ username, password, database }),
     handlers: handlersAt<typeof import('../places.ts')>(userCode),
     shards: THREADS,
-    maxConnections: CONNECTIONS,
   })
   return { run: (key) => pool.handlers.statistics(key), close: () => pool.close() }
 }

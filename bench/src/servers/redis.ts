@@ -5,6 +5,7 @@ import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { Redis } from 'ioredis'
 import { UsageError } from '../process/command.ts'
 
 const START_MS = 5_000
@@ -16,6 +17,8 @@ Fedora: dnf install redis; macOS: brew install redis), or set REDIS_SERVER to it
 export interface RedisServer {
   readonly port: number
   readonly version: string
+  /** How many GETs the server itself has counted. */
+  countGets(): Promise<number>
   stop(): Promise<void>
 }
 
@@ -43,7 +46,7 @@ export async function startRedis(): Promise<RedisServer> {
     await stop()
     throw error
   }
-  return { port, version, stop }
+  return { port, version, countGets: () => countGets(port), stop }
 }
 
 /** Asks the program for its version: that shows also whether it is there. */
@@ -90,6 +93,15 @@ function accepts(port: number): Promise<boolean> {
     socket.once('connect', () => settle(true))
     socket.once('error', () => settle(false))
   })
+}
+
+async function countGets(port: number): Promise<number> {
+  const client = new Redis({ host: '127.0.0.1', port })
+  try {
+    return Number(/cmdstat_get:calls=(\d+)/.exec(await client.info('commandstats'))?.[1] ?? 0)
+  } finally {
+    client.disconnect()
+  }
 }
 
 async function end(child: ChildProcess): Promise<void> {

@@ -14,7 +14,7 @@ import { Link, type LinkMailbox } from './link.ts'
 import type { CallOptions, Settings } from './options.ts'
 import { answeredTooLate, connectionLost, poolClosed, ranTooLong, waitedTooLong, withOutcome } from './refusals.ts'
 import type { ShardEvent } from './shards.ts'
-import { Numbers, type PoolStats, type ShardStats } from './stats.ts'
+import { lateness, Numbers, type PoolStats, type ShardStats } from './stats.ts'
 import { Waits } from './waits.ts'
 
 /** A request that lost its connection goes to another this often: only if not one byte was written, or it is idempotent. */
@@ -83,7 +83,7 @@ export class Coordinator implements LinkMailbox {
         ...shard,
         state: live ? 'live' : 'restarting',
         utilization: host?.utilization() ?? 0,
-        delay: host?.delay() ?? { p50: 0, p99: 0, max: 0 },
+        delay: host === undefined ? { p50: 0, p99: 0, max: 0 } : lateness(host.delay),
       }
     })
     const pending = { leases: pendingLeases, requests: pendingRequests }
@@ -113,7 +113,8 @@ export class Coordinator implements LinkMailbox {
   end(): void {
     this.#ended = true
     const { links } = this.#dispatch
-    for (const link of links) if (link !== undefined) this.#abandon(link, poolClosed(this.#settings.name, 'maybe-executed'))
+    const error = poolClosed(this.#settings.name, 'maybe-executed')
+    for (const link of links) if (link !== undefined) this.#abandon(link, 'shutdown', error)
     links.length = 0
     this.#dispatch.stop()
   }
@@ -169,6 +170,7 @@ export class Coordinator implements LinkMailbox {
       return this.#dispatch.connectFailed(slot, PoolError.is(cause) ? cause : failure)
     }
     this.#numbers.closed(line.closing ?? info.reason)
+    this.handling.ended(line) // one that waits still: of a handler that has begun, DONE came before
     this.#dispatch.books.gone(slot, this.#world.now())
     this.#bereave(line, calls, info.reason, cause, written)
     this.#dispatch.refill()
@@ -178,6 +180,7 @@ export class Coordinator implements LinkMailbox {
   closed(line: Line): void {
     this.#dispatch.link(line).dissolve(line)
     if (line.openedAt > 0) this.#numbers.closed(line.closing ?? 'error')
+    this.handling.ended(line) // its DONE would come too late
     this.#dispatch.books.gone(line.slot, this.#world.now())
     this.#dispatch.refill()
     this.#dispatch.act()
@@ -214,15 +217,16 @@ export class Coordinator implements LinkMailbox {
     this.#dispatch.links[shard] = undefined
     this.#numbers.shardsLost++
     this.#dispatch.books.suspendShard(shard)
-    this.#abandon(link, error)
+    this.#abandon(link, 'shard-lost', error)
     this.#dispatch.act()
   }
 
   /** Settles all that a link still owes. */
-  #abandon(link: Link, error: PoolError): void {
+  #abandon(link: Link, reason: CloseReason, error: PoolError): void {
     link.end()
     for (const line of [...link.lines()]) {
       const { lease, run, stream } = line
+      if (line.openedAt > 0) this.#numbers.closed(line.closing ?? reason)
       for (const call of link.dissolve(line))
         if (!call.settled) this.#waits.reject(call, call.ordinal < 0 ? withOutcome(error, 'not-sent') : error)
       stream?.lost(error)
@@ -270,7 +274,11 @@ export class Coordinator implements LinkMailbox {
 
   readonly #expired = (call: Call): void => {
     const situation = this.#dispatch.situation()
-    if (call.run !== undefined) return this.handling.drop(call.run, ranTooLong(call, call.run.name, situation))
+    const { run } = call
+    if (run !== undefined) {
+      this.#numbers.timeouts++
+      return this.handling.drop(run, run.line === undefined ? waitedTooLong(call, situation) : ranTooLong(call, run.name, situation))
+    }
     if (call.queued) {
       this.#dispatch.books.cancel(call)
       this.#numbers.timeouts++

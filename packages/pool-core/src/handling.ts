@@ -44,16 +44,23 @@ export class Handling {
   }
 
   done(line: Line, clean: boolean): void {
+    if (!this.ended(line)) return
+    const { slot } = line
+    if (clean) this.#dispatch.books.release(slot, this.#world.now())
+    else this.#dispatch.books.reset(slot)
+    this.#dispatch.act()
+  }
+
+  /** The handler of a connection has ended, or never begins there: its result is still to come, or was the first to come. */
+  ended(line: Line): boolean {
     const { run, slot } = line
-    if (run === undefined) return
+    if (run === undefined) return false
     line.run = undefined
     this.#dispatch.link(line).runs.remove(run.id)
     this.#dispatch.books.markHandler(slot, false)
     this.#dispatch.numbers.used(this.#world.now() - run.startedAt)
     if (run.ended()) this.#settleRun(run)
-    if (clean) this.#dispatch.books.release(slot, this.#world.now())
-    else this.#dispatch.books.reset(slot)
-    this.#dispatch.act()
+    return true
   }
 
   /** Runs a handler on the connection that was granted for it. */

@@ -1,14 +1,7 @@
 /** The calling thread's hold on one life of a shard: its memory, its doorbell, and control calls that always settle. */
+import type { EventLoopUtilityFunction, Histogram } from 'node:perf_hooks'
 import type { MessagePort } from 'node:worker_threads'
-import {
-  type Bell,
-  type LinkMemory,
-  PoolError,
-  type Settled,
-  type ShardControl,
-  type ShardInfo,
-  type ShardSample,
-} from '@cenote/pool-worker'
+import { type Bell, type LinkMemory, PoolError, type Settled, type ShardControl, type ShardInfo } from '@cenote/pool-worker'
 import { type Remote, wrap } from 'comlink'
 
 /** A started shard, for as long as it lives. */
@@ -21,8 +14,10 @@ export interface ShardHost {
    * @throws PoolError `SHARD_LOST`: the shard ended first. `NOT_CLONEABLE`: the input cannot cross, and nothing was sent.
    */
   execute(callId: number, name: string, input: unknown): Promise<Settled<unknown>>
-  /** @throws PoolError `SHARD_LOST`: the shard ended first. */
-  sample(): Promise<ShardSample>
+  /** Share of time in which the shard's event loop was busy since the last look: 0 to 1. */
+  utilization(): number
+  /** How late the shard's event loop has been since its start. */
+  readonly delay: Histogram
   /** Whether the shard keeps the process alive though no control call is under way. */
   setRef(on: boolean): void
 }
@@ -52,11 +47,6 @@ export class RemoteControl {
     return this.#call<Settled<unknown>>(`the input of handler ${JSON.stringify(name)}`, async () =>
       this.#remote.execute(callId, name, input),
     )
-  }
-
-  /** See `ShardHost`. */
-  sample(): Promise<ShardSample> {
-    return this.#call('sample', () => this.#remote.sample())
   }
 
   /** Asks the shard to close its sockets and to stop listening. */
@@ -135,4 +125,15 @@ function notCloneable(what: string, cause: Error): PoolError {
     outcome: 'not-sent',
     cause,
   })
+}
+
+/** Looks at an event loop's utilization: what was since the look before. */
+export function utilizationOf(look: EventLoopUtilityFunction): () => number {
+  let before = look()
+  return () => {
+    const now = look()
+    const { utilization } = look(now, before)
+    before = now
+    return Number.isFinite(utilization) ? Math.min(1, Math.max(0, utilization)) : 0 // between two threads' clocks it may come out a little below 0
+  }
 }

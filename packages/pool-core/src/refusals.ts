@@ -25,7 +25,7 @@ function describe(situation: Situation): string {
 /** A caller's time was up before it had a connection. */
 export function waitedTooLong(call: Call, situation: Situation): PoolError {
   const phase: PoolErrorPhase = situation.counts.opening > 0 || situation.connectError !== undefined ? 'connect' : 'queue'
-  const code = call.kind === 'lease' ? 'ACQUIRE_TIMEOUT' : 'REQUEST_TIMEOUT'
+  const code = call.kind === 'lease' && call.run === undefined ? 'ACQUIRE_TIMEOUT' : 'REQUEST_TIMEOUT'
   const message = `${situation.name}: no connection within ${call.timeoutMs} ms: ${describe(situation)}`
   return new PoolError(code, message, { phase, outcome: 'not-sent', counts: counted(situation), cause: situation.connectError })
 }

@@ -1,6 +1,6 @@
 /** The pool's numbers: counters that subtract, times as histograms. */
-import { createHistogram, type RecordableHistogram } from 'node:perf_hooks'
-import type { CloseReason } from '@cenote/pool-worker'
+import { createHistogram, type Histogram, type RecordableHistogram } from 'node:perf_hooks'
+import { type CloseReason, DELAY_RESOLUTION_MS } from '@cenote/pool-worker'
 
 /** A distribution of times, in milliseconds. */
 export interface Times {
@@ -140,4 +140,10 @@ function summarize(histogram: RecordableHistogram): Times {
   if (histogram.count === 0) return { count: 0, mean: 0, p50: 0, p90: 0, p99: 0, max: 0 }
   const ms = (percentile: number) => histogram.percentile(percentile) / 1000
   return { count: histogram.count, mean: histogram.mean / 1000, p50: ms(50), p90: ms(90), p99: ms(99), max: histogram.max / 1000 }
+}
+
+/** A shard's delay beyond the resolution it is sampled with, in milliseconds. */
+export function lateness(delay: Histogram): ShardStats['delay'] {
+  const ms = (nanoseconds: number) => (delay.count === 0 ? 0 : Math.max(0, nanoseconds / 1e6 - DELAY_RESOLUTION_MS))
+  return { p50: ms(delay.percentile(50)), p99: ms(delay.percentile(99)), max: ms(delay.max) }
 }

@@ -10,13 +10,13 @@ import {
   type LinkMemory,
   PoolError,
   type Settled,
-  type ShardInfo,
   type ShardSettings,
+  type StartedShard,
   type StartTask,
   type World,
 } from '@cenote/pool-worker'
 import { Piscina } from 'piscina'
-import { RemoteControl, type ShardHost } from './host.ts'
+import { RemoteControl, type ShardHost, utilizationOf } from './host.ts'
 import type { Settings } from './options.ts'
 
 /** One life of a shard, from the attempt to start it until its port has closed. */
@@ -94,7 +94,7 @@ export class ThreadLife implements ShardLife {
   readonly #control: RemoteControl
   readonly #ports: readonly [MessagePort, MessagePort]
   #exited: Promise<number | undefined> = Promise.resolve(undefined)
-  #piscina: Piscina<StartTask, Settled<ShardInfo>> | undefined
+  #piscina: Piscina<StartTask, Settled<StartedShard>> | undefined
   #destroyed: Promise<void> | undefined
   #finish: (cause: unknown) => void = () => undefined
 
@@ -156,7 +156,7 @@ export class ThreadLife implements ShardLife {
   async #start(settings: Settings, task: StartTask): Promise<ShardHost> {
     try {
       const { env, execArgv, resourceLimits } = settings.worker
-      const piscina = new Piscina<StartTask, Settled<ShardInfo>>({
+      const piscina = new Piscina<StartTask, Settled<StartedShard>>({
         filename: findWorker(settings.worker.url),
         minThreads: 1,
         maxThreads: 1,
@@ -184,14 +184,16 @@ export class ThreadLife implements ShardLife {
     }
   }
 
-  #host(info: ShardInfo): ShardHost {
+  #host({ info, delay }: StartedShard): ShardHost {
     const control = this.#control
+    const thread = this.#piscina?.threads[0]
     return {
       info,
       memory: this.#memory,
       bell: this.#bell,
       execute: (callId, name, input) => control.execute(callId, name, input),
-      sample: () => control.sample(),
+      utilization: utilizationOf((now, before) => (thread ?? globalThis).performance.eventLoopUtilization(now, before)),
+      delay,
       setRef: (on) => control.setRef(on),
     }
   }

@@ -33,7 +33,8 @@ export class Clients implements Side {
   #direct = 0
   #taken = false
   #ended = false
-  #retired = false
+  /** Why, once the client has said that it is done for. */
+  #retired: string | undefined = undefined
 
   constructor(place: Place, protocol: LoadedClient) {
     this.#place = place
@@ -45,9 +46,10 @@ export class Clients implements Side {
     return this.#calls.length > 0 || this.#direct > 0
   }
 
-  /** Whether the client has said that it is done for: then the slot is lent no more. */
-  get retired(): boolean {
-    return this.#retired
+  /** The connect hook has made the client; if the connection is over by then, it says good-bye. */
+  adopt(client: unknown): void {
+    this.client = client
+    if (this.#ended) void this.close().catch(() => undefined)
   }
 
   /** The socket as an ordinary `net.Socket`; what came before is pushed into it. Once. */
@@ -63,8 +65,8 @@ export class Clients implements Side {
   }
 
   /** The client is done for; its slot ends when its calls have. */
-  retire(): void {
-    this.#retired = true
+  retire(reason: string): void {
+    this.#retired = reason
     this.#endIfRetired()
   }
 
@@ -135,7 +137,13 @@ export class Clients implements Side {
   }
 
   quiet(): boolean {
-    return !this.#ended && !this.#retired && !this.owes && this.#early.length === 0 && this.#place.connection.socket?.destroyed === false
+    return (
+      !this.#ended &&
+      this.#retired === undefined &&
+      !this.owes &&
+      this.#early.length === 0 &&
+      this.#place.connection.socket?.destroyed === false
+    )
   }
 
   end(error: PoolError): void {
@@ -209,7 +217,8 @@ export class Clients implements Side {
   }
 
   #endIfRetired(): void {
-    if (this.#retired && !this.#ended && !this.owes) this.#place.lose('error')
+    if (this.#retired === undefined || this.#ended || this.owes) return
+    this.#place.lose('error', new PoolError('CONNECTION_LOST', `the client has retired: ${this.#retired}`))
   }
 }
 

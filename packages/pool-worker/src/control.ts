@@ -1,48 +1,32 @@
 /** The control plane's end in the shard: what comlink exposes, and what it never gets to see. */
-import { type EventLoopUtilization, type IntervalHistogram, monitorEventLoopDelay, performance } from 'node:perf_hooks'
 import type { MessagePort } from 'node:worker_threads'
 import * as comlink from 'comlink'
-import type { Settled, ShardControl, ShardSample } from './messages.ts'
+import { encodeError, PoolError } from './errors.ts'
+import type { Settled, ShardControl } from './messages.ts'
 import type { Shard } from './shard.ts'
 import type { ShardLink } from './slot-link.ts'
 import { transferOf } from './transfer.ts'
-
-const RESOLUTION_MS = 20
 
 /** The control of a shard by one caller's thread. */
 export class Control implements ShardControl {
   readonly #shard: Shard
   readonly #link: ShardLink
-  readonly #delay: IntervalHistogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS })
-  #before: EventLoopUtilization = performance.eventLoopUtilization()
 
   constructor(shard: Shard, link: ShardLink) {
     this.#shard = shard
     this.#link = link
-    this.#delay.enable()
   }
 
   async execute(callId: number, name: string, input: unknown): Promise<Settled<unknown>> {
     return this.#link.runs.called(callId, name, input)
   }
 
-  sample(): ShardSample {
-    const now = performance.eventLoopUtilization()
-    const { utilization } = performance.eventLoopUtilization(now, this.#before)
-    this.#before = now
-    const late = (nanoseconds: number) => (Number.isFinite(nanoseconds) ? Math.max(0, nanoseconds / 1e6 - RESOLUTION_MS) : 0)
-    const { max } = this.#delay
-    const delay = { p50: late(this.#delay.percentile(50)), p99: late(this.#delay.percentile(99)), max: late(max) }
-    return { connections: this.#shard.connections, utilization: Number.isFinite(utilization) ? utilization : 0, delay }
-  }
-
   async close(): Promise<void> {
-    this.#delay.disable()
     await this.#shard.close()
   }
 }
 
-const METHODS: ReadonlySet<unknown> = new Set(['execute', 'sample', 'close'])
+const METHODS: ReadonlySet<unknown> = new Set(['execute', 'close'])
 
 /** Whether a raw message is a call of one of the methods with plain arguments, or the end of the proxy. */
 function isCall(data: unknown): boolean {
@@ -54,13 +38,12 @@ function isCall(data: unknown): boolean {
 }
 
 /**
- * Exposes a control on a port of its own. Whatever is not a call of its three methods is dropped before comlink sees it:
+ * Exposes a control on a port of its own. Whatever is not a call of its two methods is dropped before comlink sees it:
  * comlink would set properties and construct objects along any path.
  */
 export function exposeControl(control: ShardControl, port: MessagePort): void {
   const methods: ShardControl = {
     execute: async (callId, name, input) => movable(await control.execute(callId, name, input)),
-    sample: () => control.sample(),
     close: () => control.close(),
   }
   const listeners = new Map<unknown, (event: { data: unknown }) => void>()
@@ -76,7 +59,13 @@ export function exposeControl(control: ShardControl, port: MessagePort): void {
       const checked = listeners.get(listener)
       if (checked !== undefined) target.removeEventListener(type, checked)
     },
-    postMessage: (message: unknown, transfers?: []) => port.postMessage(message, transfers),
+    postMessage(message: object, transfers?: []) {
+      try {
+        port.postMessage(message, transfers)
+      } catch (cause) {
+        port.postMessage({ ...message, value: notCloneable(cause) })
+      }
+    },
     start: () => port.start(),
   }
   // A port of Node is an EventTarget of 'message' events too; its types say only that it is an emitter.
@@ -85,6 +74,17 @@ export function exposeControl(control: ShardControl, port: MessagePort): void {
     removeEventListener(type: string, listener: (event: { data: unknown }) => void): void
   }
   comlink.expose(Object.freeze(Object.assign(Object.create(null), methods)), guarded as unknown as comlink.Endpoint) // as above: the browser's types
+}
+
+/** The answer in place of one that cannot cross: of all that is sent here, only a handler's result may be so. */
+function notCloneable(cause: unknown): Settled<never> {
+  const why = cause instanceof Error ? cause.message : String(cause)
+  const error = new PoolError('NOT_CLONEABLE', `the handler's result cannot be cloned: ${why}`, {
+    phase: 'handler',
+    outcome: 'executed',
+    cause,
+  })
+  return { ok: false, error: encodeError(error) }
 }
 
 /** comlink keeps transfer lists by object: what the handler said of its value holds for the wrapper too. */

@@ -3,7 +3,7 @@ import type { MessagePort } from 'node:worker_threads'
 import { portBell } from './bell.ts'
 import { Control, exposeControl } from './control.ts'
 import { encodeError } from './errors.ts'
-import type { LinkMemory, Settled, ShardInfo, ShardSettings } from './messages.ts'
+import type { LinkMemory, Settled, ShardSettings, StartedShard } from './messages.ts'
 import { startShard } from './shard.ts'
 import { realWorld } from './world.ts'
 
@@ -16,13 +16,13 @@ export interface StartTask {
 }
 
 /** Starts a shard in this thread. Never rejects: an error crosses as data, for a clone would drop its code. */
-export default async function start({ settings, memory, bellPort, controlPort }: StartTask): Promise<Settled<ShardInfo>> {
+export default async function start({ settings, memory, bellPort, controlPort }: StartTask): Promise<Settled<StartedShard>> {
   try {
     const shard = await startShard(settings, realWorld)
     const link = shard.addLink(memory, portBell(bellPort))
     bellPort.once('close', () => void link.close())
     exposeControl(new Control(shard, link), controlPort)
-    return { ok: true, value: shard.info }
+    return { ok: true, value: { info: shard.info, delay: shard.delay } }
   } catch (thrown) {
     return { ok: false, error: encodeError(thrown) }
   }

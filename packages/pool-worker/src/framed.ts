@@ -1,18 +1,16 @@
 /** A connection with a codec: requests out in order, frames in, each to whoever it is owed. */
-import { decodesInPlace, type Emit, type Framer, FrameWriter } from './codec.ts'
+import { decodesInPlace, type Emit, type Framer } from './codec.ts'
 import { Pause } from './connection.ts'
-import { encodeError, PoolError, ReplyError } from './errors.ts'
+import { PoolError, ReplyError } from './errors.ts'
 import { Flag, Kind } from './frame.ts'
 import { HeldBytes } from './held.ts'
 import type { LoadedCodec } from './load.ts'
-import { type LocalCaller, type Owed, OwedQueue } from './owed.ts'
-import { CreditReturn, type Place, type Side } from './side.ts'
+import { Outgoing } from './outgoing.ts'
+import type { LocalCaller, OwedQueue } from './owed.ts'
+import type { Place, Side } from './side.ts'
 import { SilenceWatch } from './silence.ts'
 
 const NOTHING: Buffer = Buffer.alloc(0)
-
-/** Requests are encoded one at a time, and copied before anybody else's turn: one writer for all. */
-const writer: FrameWriter = new FrameWriter()
 
 /** Whoever waits for the next frame without having asked. */
 interface Listener {
@@ -21,23 +19,16 @@ interface Listener {
 }
 
 export class Framed implements Side {
-  written = 0
   /** A request went over it that changed the connection. */
   dirty = false
   readonly #place: Place
+  readonly #out: Outgoing
+  readonly #owed: OwedQueue
   readonly #protocol: LoadedCodec
   #framer: Framer | undefined
-  readonly #owed: OwedQueue = new OwedQueue()
   readonly #held: HeldBytes = new HeldBytes()
-  readonly #credit: CreditReturn
   readonly #silence: SilenceWatch
   readonly #fresh: boolean
-  #begun = 0
-  #filling: Owed | undefined = undefined
-  #skipping = -1
-  /** Bytes of the caller's side in the outbox, and on their way to the kernel. */
-  #queued = 0
-  #writing = 0
   #chunk: Buffer = NOTHING
   #from = 0
   /** The frame that is arriving began when nothing was owed. */
@@ -52,10 +43,14 @@ export class Framed implements Side {
   constructor(place: Place, protocol: LoadedCodec, before?: Framed) {
     this.#place = place
     this.#protocol = protocol
-    this.#begun = this.written = before === undefined ? 0 : before.#begun
+    this.#out = new Outgoing(place, before === undefined ? undefined : before.#out.begun)
+    this.#owed = this.#out.owed
     this.#fresh = before === undefined
-    this.#credit = new CreditReturn(place.settings.sendWindow, (bytes) => place.send(Kind.CREDIT, 0, bytes))
     this.#silence = new SilenceWatch(place, () => !this.#ended && this.#owed.head?.abandoned === true)
+  }
+
+  get written(): number {
+    return this.#out.written
   }
 
   get owes(): boolean {
@@ -80,54 +75,19 @@ export class Framed implements Side {
 
   quiet(): boolean {
     const { connection } = this.#place
-    if (this.#ended || this.owes || connection.unwritten || connection.halfClosed || this.#filling !== undefined) return false
+    if (this.#ended || this.owes || connection.unwritten || connection.halfClosed || this.#out.halfCome) return false
     if (this.#early !== undefined && this.#early.length > 0) return false
     return this.#protocol.raw || (this.#held.length === 0 && this.#atBoundary())
   }
 
   request(callId: number, more: boolean, bytes: Buffer, start: number, end: number): void {
-    if (this.#ended) return
-    if (callId === this.#skipping) {
-      if (!more) this.#skipping = -1
-      return this.#credit.add(end - start)
-    }
-    this.#skipping = -1
-    const idle = this.#idle
-    let call = this.#filling
-    if (call === undefined || call.callId !== callId) {
-      call = { callId, ordinal: this.#begun++, local: undefined, unwritten: 0, written: false, complete: false, abandoned: false }
-      this.#owed.push(call)
-    }
-    call.unwritten += end - start
-    call.complete = !more
-    this.#filling = more ? call : undefined
-    this.#queued += end - start
-    this.#place.connection.outbox.append(bytes, start, end)
-    this.#place.connection.schedule(idle)
+    if (!this.#ended) this.#out.request(callId, more, bytes, start, end)
   }
 
   /** Sends a request of the shard's own. Throws what the codec throws, as BAD_REQUEST: then nothing was sent. */
   ask(caller: LocalCaller): void {
     if (this.#failure !== undefined) throw this.#failure
-    if (this.#filling !== undefined)
-      throw new PoolError('DESYNC', 'a request of another caller is half written', { phase: 'send', outcome: 'not-sent' })
-    const idle = this.#idle
-    writer.begin()
-    try {
-      this.#protocol.codec.encode(caller.request, writer)
-    } catch (cause) {
-      throw PoolError.is(cause)
-        ? cause
-        : new PoolError('BAD_REQUEST', `the protocol cannot encode the request: ${text(cause)}`, {
-            phase: 'send',
-            outcome: 'not-sent',
-            cause,
-          })
-    }
-    const { written } = writer
-    this.#owed.push({ callId: 0, ordinal: -1, local: caller, unwritten: written.length, written: false, complete: true, abandoned: false })
-    this.#place.connection.outbox.append(written, 0, written.length)
-    this.#place.connection.schedule(idle)
+    this.#out.ask(caller, this.#protocol)
   }
 
   /** From now on frames that nobody asked for are kept for `next`. */
@@ -153,40 +113,18 @@ export class Framed implements Side {
     if (this.#ended) return
     const call = this.#owed.find(callId)
     if (call === undefined || call.abandoned) return
-    if (!call.written) return this.#withdraw(call)
+    if (!call.written) return this.#out.withdraw(call)
     if (exclusive || !call.complete) return this.#place.lose('abort')
     call.abandoned = true
     if (this.#owed.head === call) this.#silence.arm()
   }
 
-  #withdraw(call: Owed): void {
-    const at = this.#owed.remove(call)
-    this.#place.connection.outbox.remove(at, call.unwritten)
-    this.#queued -= call.unwritten
-    this.#credit.add(call.unwritten)
-    if (!call.complete) {
-      this.#filling = undefined
-      this.#skipping = call.callId
-    }
-    this.#place.send(Kind.FAILED, Flag.DROPPED, call.callId)
-  }
-
   onWrite(): void {
-    this.#owed.eachFromLast((call) => {
-      const known = call.written && call.unwritten === 0
-      call.unwritten = 0
-      call.written = true
-      if (call.ordinal >= this.written) this.written = call.ordinal + 1
-      return !known
-    })
-    this.#writing += this.#queued
-    this.#queued = 0
+    this.#out.onWrite()
   }
 
   onTaken(): void {
-    const taken = this.#writing
-    this.#writing = 0
-    if (taken > 0) this.#credit.add(taken)
+    this.#out.onTaken()
   }
 
   onBytes(chunk: Buffer): boolean {
@@ -222,11 +160,6 @@ export class Framed implements Side {
   retire(): void {
     this.#ended = true
     this.#silence.disarm()
-  }
-
-  /** Whether nothing is owed and nothing unwritten: the next request waits for a poll phase. */
-  get #idle(): boolean {
-    return this.#owed.length === 0 && !this.#place.connection.unwritten
   }
 
   #atBoundary(): boolean {
@@ -377,14 +310,12 @@ export class Framed implements Side {
     return error
   }
 
-  /** The oldest call is the one at fault: it is told so itself, and all others that their connection is lost. */
+  /** The oldest call is the one at fault. The caller's side sees to that itself; one of the shard's own is told here. */
   #failHead(error: PoolError): void {
     const call = this.#owed.head
-    if (call === undefined || !call.written || this.#unasked) return
+    if (call?.local === undefined || !call.written || this.#unasked) return
     this.#owed.shift()
-    if (call.local !== undefined) call.local.reject(error)
-    else if (call.abandoned) this.#place.send(Kind.FAILED, Flag.DROPPED, call.callId)
-    else this.#place.send(Kind.FAILED, 0, call.callId, Buffer.from(JSON.stringify(encodeError(error))))
+    call.local.reject(error)
   }
 }
 

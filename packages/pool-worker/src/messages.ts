@@ -1,4 +1,5 @@
 /** What crosses between the threads by clone, or as JSON inside frames. */
+import type { Histogram } from 'node:perf_hooks'
 
 import type { ProtocolReference } from './define.ts'
 import type { Credentials, Endpoint } from './endpoint.ts'
@@ -79,20 +80,20 @@ export interface LostInfo {
 /** How a control call ended: errors cross as data, for a clone would drop their code. */
 export type Settled<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: ErrorData }
 
-/** A shard's numbers at one moment. */
-export interface ShardSample {
-  readonly connections: number
-  /** Share of time in which the event loop was busy, since the last sample: 0 to 1. */
-  readonly utilization: number
-  /** Event-loop delay in milliseconds since the shard's start. */
-  readonly delay: { readonly p50: number; readonly p99: number; readonly max: number }
+/** What the start of a shard gives to whoever started it. */
+export interface StartedShard {
+  readonly info: ShardInfo
+  /** A live view of the shard's event-loop delay, in nanoseconds, sampled every `DELAY_RESOLUTION_MS`. */
+  readonly delay: Histogram
 }
+
+/** How often a shard looks how late its event loop is. */
+export const DELAY_RESOLUTION_MS = 20
 
 /** What comlink exposes of a shard. */
 export interface ShardControl {
   /** Runs a handler; begins when the EXECUTE frame of the same call has come too. */
   execute(callId: number, name: string, input: unknown): Promise<Settled<unknown>>
-  sample(): ShardSample
   /** Closes all sockets and stops listening; resolves when they are closed. */
   close(): Promise<void>
 }

@@ -87,7 +87,9 @@ export class Run {
     const { protocol } = this.#runs.modules
     const { signal } = this.#abort
     const request = (value: unknown): Promise<unknown> =>
-      forgivable(this.#over ? Promise.reject(failure('LEASE_RELEASED', 'the handler has ended', undefined, true)) : this.#request(slot, value))
+      forgivable(
+        this.#over ? Promise.reject(failure('LEASE_RELEASED', 'the handler has ended', undefined, true)) : this.#request(slot, value),
+      )
     return Object.freeze({
       connection: Object.freeze({ request }),
       client: slot.side instanceof Clients ? slot.side.client : undefined,

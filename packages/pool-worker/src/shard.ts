@@ -1,9 +1,10 @@
 /** The shard actor: owner of its sockets, for any number of callers' threads. */
+import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks'
 import type { Bell } from './bell.ts'
 import type { Plumbing } from './connection.ts'
 import { Deadlines } from './deadlines.ts'
 import { describe, type LoadedModules, loadModules } from './load.ts'
-import type { LinkMemory, ShardInfo, ShardSettings } from './messages.ts'
+import { DELAY_RESOLUTION_MS, type LinkMemory, type ShardInfo, type ShardSettings } from './messages.ts'
 import { BufferStock } from './outbox.ts'
 import { SilenceWatch } from './silence.ts'
 import { ShardLink } from './slot-link.ts'
@@ -18,6 +19,8 @@ export class Shard {
   readonly world: World
   readonly modules: LoadedModules
   readonly info: ShardInfo
+  /** How late its event loop has been since it started. */
+  readonly delay: IntervalHistogram = monitorEventLoopDelay({ resolution: DELAY_RESOLUTION_MS })
   /** The buffers and batches that its connections share. */
   readonly plumbing: Plumbing
   /** For whatever waits seconds. */
@@ -29,6 +32,7 @@ export class Shard {
     this.world = world
     this.modules = modules
     this.info = describe(modules)
+    this.delay.enable()
     this.plumbing = { readBuffer: Buffer.allocUnsafeSlow(READ_BYTES), stock: new BufferStock(), writes: new Writes(world) }
     this.wheel = new Deadlines(world, (entry) => entry instanceof SilenceWatch && entry.expired())
   }
@@ -56,6 +60,7 @@ export class Shard {
   async close(): Promise<void> {
     await Promise.all([...this.#links].map((link) => link.close()))
     this.wheel.clear()
+    this.delay.disable()
   }
 }
 

@@ -7,7 +7,8 @@ import type { Deadlines } from './deadlines.ts'
 import { encodeError, PoolError } from './errors.ts'
 import { type CloseReason, Flag, Kind } from './frame.ts'
 import { Framed } from './framed.ts'
-import { clientView, hookView, runHook } from './hooks.ts'
+import { runCheck, shakeHands } from './hand-shake.ts'
+import { runHook } from './hooks.ts'
 import type { LostInfo, OpenedInfo, OpenRequest, ShardSettings } from './messages.ts'
 import type { Run } from './runs.ts'
 import type { Shard } from './shard.ts'
@@ -109,60 +110,25 @@ export class Slot implements Driver, Place {
 
   #connected(socket: Socket): void {
     this.connection.attach(socket)
-    const { protocol } = this.#shard.modules
-    const open = this.#open as OpenRequest // set by `open`, which came before
-    const step = (hook: () => Promise<unknown> | unknown, done: (value: unknown) => void) => {
-      runHook(this.world, Infinity, protocol.form === 'codec' ? 'onConnect' : 'connect', 'connect', hook).then(
-        (value) => this.#around(() => done(value)),
-        (error: PoolError) => this.#around(() => this.#phase === 'opening' && this.lose('error', error)),
-      )
-    }
-    if (protocol.form === 'client') {
-      const clients = new Clients(this, protocol)
-      this.#side = clients
-      const view = clientView(
-        protocol,
-        open,
-        () => clients.takeSocket(),
-        () => this.#around(() => this.#retire(clients)),
-      )
-      return step(
-        () => protocol.definition.connect(view),
-        (client) => this.#clientReady(clients, client),
-      )
-    }
-    const framed = new Framed(this, protocol)
-    this.#side = this.#framed = framed
-    if (!framed.start()) return
-    const { onConnect } = protocol.definition
-    if (onConnect === undefined) return this.#opened()
-    const view = hookView(framed, protocol, open)
-    framed.beginHook()
-    step(
-      () => onConnect.call(protocol.definition, view.connection),
-      () => {
-        view.revoke()
-        if (this.#phase !== 'opening') return
-        if (framed.endHook()) this.#opened()
-        else
-          this.lose(
-            'error',
-            new PoolError('DESYNC', 'the hand-shake left replies or bytes behind', { phase: 'connect', outcome: 'not-sent' }),
-          )
+    shakeHands(this, this.#shard.modules.protocol, this.#open as OpenRequest, {
+      began: (side) => {
+        this.#side = side
+        if (side instanceof Framed) this.#framed = side
       },
-    )
+      done: (error) =>
+        this.#around(() => {
+          if (this.#phase !== 'opening') return
+          if (error === undefined) this.#opened()
+          else this.lose('error', error)
+        }),
+      retired: (reason) => this.#around(() => this.#retire(reason)),
+    })
   }
 
-  #clientReady(clients: Clients, client: unknown): void {
-    clients.client = client
-    if (this.#phase === 'opening') this.#opened()
-    else clients.end(new PoolError('CONNECTION_LOST', 'the connection was given up'))
-  }
-
-  #retire(clients: Clients): void {
+  #retire(reason: string): void {
     if (this.#phase === 'over' || this.#phase === 'closing') return
     this.#outlet.mark(this, false)
-    clients.retire()
+    if (this.#side instanceof Clients) this.#side.retire(reason)
   }
 
   #opened(): void {
@@ -227,7 +193,7 @@ export class Slot implements Driver, Place {
   /** Makes sure that the next caller may have the connection: answers IDLE or LOST. */
   prove(dirty: boolean): void {
     const side = this.#side
-    if (side === undefined || !side.quiet()) {
+    if (side === undefined || side instanceof Streamed || !side.quiet()) {
       return this.lose('error', new PoolError('DESYNC', 'released with replies owed, or with bytes unsent or unread', { phase: 'close' }))
     }
     const { protocol } = this.#shard.modules
@@ -238,41 +204,29 @@ export class Slot implements Driver, Place {
         new PoolError('HOOK_FAILED', `the protocol ${protocol.definition.name} cannot reset a connection`, { phase: 'close' }),
       )
     }
-    this.#check('reset')
+    this.#check('reset', side)
   }
 
   /** PROBE: the protocol's health check. Answers IDLE or LOST. */
   probe(): void {
-    if (this.#phase !== 'open' || this.#side === undefined) return
-    if (!this.#side.quiet()) return this.lose('probe', new PoolError('DESYNC', 'probed while in use', { phase: 'probe' }))
+    const side = this.#side
+    if (this.#phase !== 'open' || side === undefined) return
+    if (side instanceof Streamed || !side.quiet())
+      return this.lose('probe', new PoolError('DESYNC', 'probed while in use', { phase: 'probe' }))
     if (this.#shard.modules.protocol.definition.probe === undefined) return this.send(Kind.IDLE, 0, 0)
-    this.#check('probe')
+    this.#check('probe', side)
   }
 
-  #check(name: 'probe' | 'reset'): void {
-    const { protocol } = this.#shard.modules
-    const side = this.#side
-    const view = side instanceof Framed ? hookView(side, protocol, this.#open as OpenRequest) : undefined // set by `open`
-    const hook = (): unknown => {
-      if (protocol.form === 'client') return side instanceof Clients ? protocol.definition[name]?.(side.client) : undefined
-      return view === undefined ? undefined : protocol.definition[name]?.(view.connection)
-    }
+  #check(name: 'probe' | 'reset', side: Framed | Clients): void {
     this.#phase = 'checking'
-    if (side instanceof Framed) side.beginHook()
     const done = (error: PoolError | undefined) => {
-      view?.revoke()
       if (this.#phase !== 'checking') return
       this.#phase = 'open'
-      const fit = error === undefined && (side instanceof Framed ? side.endHook() : side?.quiet() === true)
-      if (!fit)
-        return this.lose(
-          name === 'probe' ? 'probe' : 'error',
-          error ?? new PoolError('DESYNC', `the ${name} left replies or bytes behind`, { phase: 'probe' }),
-        )
+      if (error !== undefined) return this.lose(name === 'probe' ? 'probe' : 'error', error)
       if (side instanceof Framed && name === 'reset') side.dirty = false
       this.send(Kind.IDLE, 0, 0)
     }
-    runHook(this.world, this.settings.probeTimeoutMs, name, name === 'probe' ? 'probe' : 'close', hook).then(
+    runCheck(this, this.#shard.modules.protocol, this.#open as OpenRequest, side, name).then(
       () => this.#around(() => done(undefined)),
       (error: PoolError) => this.#around(() => done(error)),
     )

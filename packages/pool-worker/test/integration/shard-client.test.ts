@@ -94,7 +94,9 @@ test('a rejection and a reply that cannot be cloned fail their call alone', asyn
   ask(1, 'throw')
   ask(2, 'function')
   ask(3, 'fine')
-  const failures = [await it.next(Kind.FAILED), await it.next(Kind.FAILED)].map((message) => decodeError(JSON.parse(String(message.payload))))
+  const failures = [await it.next(Kind.FAILED), await it.next(Kind.FAILED)].map((message) =>
+    decodeError(JSON.parse(String(message.payload))),
+  )
   assert.is((failures[0] as NodeJS.ErrnoException).code, 'THROWN')
   assert.is((failures[1] as PoolError).code, 'NOT_CLONEABLE')
   assert.is(deserialize((await it.next(Kind.REPLY)).payload), 'fine!')

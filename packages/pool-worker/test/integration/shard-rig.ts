@@ -120,7 +120,10 @@ export async function rig(options: RigOptions = {}): Promise<Rig> {
     },
     async next(kind) {
       const find = (): Message | undefined => messages.find((message) => message.kind === kind && !seen.has(message))
-      await until(() => find() !== undefined, `a frame of kind ${kind} comes; there are ${messages.map((message) => message.kind).join(' ')}`)
+      await until(
+        () => find() !== undefined,
+        `a frame of kind ${kind} comes; there are ${messages.map((message) => message.kind).join(' ')}`,
+      )
       const message = find() as Message // `until` saw it
       seen.add(message)
       return message

@@ -9,7 +9,7 @@ import * as assert from 'uvu/assert'
 import start from '../../src/entry.ts'
 import { decodeError, PoolError } from '../../src/errors.ts'
 import { loadHandlers, loadProtocol } from '../../src/load.ts'
-import type { Settled, ShardControl, ShardSample, ShardSettings } from '../../src/messages.ts'
+import type { Settled, ShardControl, ShardSettings, StartedShard } from '../../src/messages.ts'
 import { createRing } from '../../src/ring.ts'
 import { transfer } from '../../src/transfer.ts'
 import { rejects, suite } from '../kit/kit.ts'
@@ -39,8 +39,11 @@ test('a built-in protocol is found by name, and its options are frozen', async (
   await rejects(loadProtocol({ builtin: 'nonsense', options: undefined }), 'NO_SHARD')
 })
 
-test('a user\'s module is found by URL, codec or client', async () => {
-  const codec = await loadProtocol({ url: module('good.mjs', `export default { name: 'good', pipelining: 3, codec: (options) => (${CODEC}) }`), options: {} })
+test("a user's module is found by URL, codec or client", async () => {
+  const codec = await loadProtocol({
+    url: module('good.mjs', `export default { name: 'good', pipelining: 3, codec: (options) => (${CODEC}) }`),
+    options: {},
+  })
   assert.equal([codec.form, codec.pipelining], ['codec', 3])
   const client = await loadProtocol({ url: module('client.mjs', `export default { name: 'c', connect() {}, execute() {} }`), options: {} })
   assert.is(client.form, 'client')
@@ -51,13 +54,25 @@ test('a module that is absent, throws, or exports the wrong thing is NO_SHARD wi
   assert.match(absent.message, /absent\.js nor .*absent\.ts nor .*absent\.mts/)
   const throws = await rejects(loadProtocol({ url: module('throws.mjs', `throw new RangeError('at load')`), options: {} }), 'NO_SHARD')
   assert.is((throws.cause as Error).message, 'at load')
-  const bad = ['export const x = 1', 'export default 1', `export default { name: 'x' }`, `export default { name: 'x', codec: {} }`, `export default { codec: ${CODEC} }`]
+  const bad = [
+    'export const x = 1',
+    'export default 1',
+    `export default { name: 'x' }`,
+    `export default { name: 'x', codec: {} }`,
+    `export default { codec: ${CODEC} }`,
+  ]
   for (const [i, source] of bad.entries()) await rejects(loadProtocol({ url: module(`bad${i}.mjs`, source), options: {} }), 'NO_SHARD')
-  await rejects(loadProtocol({ url: module('pipe.mjs', `export default { name: 'x', pipelining: 0, codec: ${CODEC} }`), options: {} }), 'NO_SHARD')
+  await rejects(
+    loadProtocol({ url: module('pipe.mjs', `export default { name: 'x', pipelining: 0, codec: ${CODEC} }`), options: {} }),
+    'NO_SHARD',
+  )
 })
 
 test('a handlers module gives its functions, and without any is NO_SHARD', async () => {
-  assert.equal([...(await loadHandlers(module('handlers.mjs', 'export function a() {}; export const b = () => 1; export const c = 3'))).keys()], ['a', 'b'])
+  assert.equal(
+    [...(await loadHandlers(module('handlers.mjs', 'export function a() {}; export const b = () => 1; export const c = 3'))).keys()],
+    ['a', 'b'],
+  )
   await rejects(loadHandlers(module('none.mjs', 'export const a = 1')), 'NO_SHARD')
   assert.is((await loadHandlers(undefined)).size, 0)
 })
@@ -85,13 +100,13 @@ async function started(handlers?: string): Promise<{ result: Settled<unknown>; c
   return { result, controls }
 }
 
-test('the start task says what the shard is; its control samples, runs and closes', async () => {
+test('the start task says what the shard is; its control closes', async () => {
   const { result, controls } = await started()
-  assert.equal(result, { ok: true, value: { form: 'codec', protocol: 'line', pipelining: 64, hasProbe: false, hasReset: false, handlers: [] } })
+  if (!result.ok) throw new Error('it did not start')
+  const { info, delay } = result.value as StartedShard // what the start task gives
+  assert.equal(info, { form: 'codec', protocol: 'line', pipelining: 64, hasProbe: false, hasReset: false, handlers: [] })
+  assert.type(delay.max, 'number')
   const control = comlink.wrap<ShardControl>(controls.port1 as unknown as comlink.Endpoint) // as the caller's side does
-  const sample: ShardSample = await control.sample()
-  assert.is(sample.connections, 0)
-  assert.ok(sample.utilization >= 0 && sample.utilization <= 1)
   await control.close()
   controls.port1.close()
 })
@@ -109,21 +124,25 @@ test('the control plane drops whatever is not a call of its methods', async () =
   const { controls } = await started()
   const { port1 } = controls
   const answers: unknown[] = []
-  port1.on('message', (message: { id?: unknown }) => answers.push(message.id))
+  const answered = new Promise<void>((resolve) => {
+    port1.on('message', (message: { id?: unknown }) => {
+      answers.push(message.id)
+      resolve()
+    })
+  })
   const raw = (value: unknown) => ({ type: 'RAW', value })
   port1.postMessage({ id: 'set', type: 'SET', path: ['execute', '__proto__', 'polluted'], value: raw(1) })
-  port1.postMessage({ id: 'deep', type: 'APPLY', path: ['sample', 'constructor'], argumentList: [raw('return 1')] })
-  port1.postMessage({ id: 'construct', type: 'CONSTRUCT', path: ['sample'], argumentList: [] })
-  port1.postMessage({ id: 'get', type: 'GET', path: ['sample'] })
+  port1.postMessage({ id: 'deep', type: 'APPLY', path: ['execute', 'constructor'], argumentList: [raw('return 1')] })
+  port1.postMessage({ id: 'construct', type: 'CONSTRUCT', path: ['execute'], argumentList: [] })
+  port1.postMessage({ id: 'get', type: 'GET', path: ['execute'] })
   port1.postMessage({ id: 'other', type: 'APPLY', path: ['toString'], argumentList: [] })
   port1.postMessage({ id: 'endpoint', type: 'ENDPOINT', path: [] })
   port1.postMessage('nonsense')
-  port1.postMessage({ id: 'good', type: 'APPLY', path: ['sample'], argumentList: [] })
-  await new Promise((resolve) => setTimeout(resolve, 50))
+  port1.postMessage({ id: 'unknown', type: 'APPLY', path: ['start'], argumentList: [] })
+  port1.postMessage({ id: 'good', type: 'APPLY', path: ['close'], argumentList: [] })
+  await answered
   assert.equal(answers, ['good'])
   assert.is(({} as { polluted?: unknown }).polluted, undefined)
-  port1.postMessage({ id: 'close', type: 'APPLY', path: ['close'], argumentList: [] })
-  await new Promise((resolve) => setTimeout(resolve, 50))
   port1.close()
 })
 

@@ -68,7 +68,7 @@ test('credit comes back for stream bytes that the kernel took', async () => {
   assert.is((await it.next(Kind.CREDIT)).id, 1000)
 })
 
-test('what a raw connection received before its first stream is the stream\'s; later it is stray', async () => {
+test("what a raw connection received before its first stream is the stream's; later it is stray", async () => {
   server = await peer((socket) => socket.write('hello'))
   it = await rig({ builtin: 'raw' })
   await it.open(server.port)

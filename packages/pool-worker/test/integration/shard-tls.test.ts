@@ -60,7 +60,10 @@ test('frames cross, large ones too, through a ring that is full', async () => {
   it.send(Kind.RELEASE, 1)
   it.send(Kind.CREDIT, 1, 65_536, '', Flag.START)
   it.send(Kind.DATA, 1, 0, 'streamed\n')
-  await until(() => it.messages.some((message) => message.kind === Kind.DATA && String(message.payload) === 'streamed!\n'), 'the stream answers')
+  await until(
+    () => it.messages.some((message) => message.kind === Kind.DATA && String(message.payload) === 'streamed!\n'),
+    'the stream answers',
+  )
   it.send(Kind.DATA, 1, 0, '', Flag.END)
   assert.is((await it.lost()).info.reason, 'peer-end')
 })

@@ -1,7 +1,7 @@
 /** A shard with a codec: opening, requests, replies, losses, cancelling, proof of idleness. */
 import * as assert from 'uvu/assert'
 import type { CodecProtocol } from '../../src/define.ts'
-import { decodeError, encodeError, PoolError } from '../../src/errors.ts'
+import { PoolError } from '../../src/errors.ts'
 import { Flag, Kind } from '../../src/frame.ts'
 import { lineCodec } from '../../src/protocols/index.ts'
 import { realWorld } from '../../src/world.ts'
@@ -22,6 +22,11 @@ test.after.each(async () => {
   await it?.close()
   await server?.close()
 })
+
+function causeOf(error: Error | undefined): NodeJS.ErrnoException {
+  if (!(error?.cause instanceof Error)) throw new Error('there is no cause')
+  return error.cause
+}
 
 const echo = (line: string, reply: (text: string) => void): void => reply(`${line}!\n`)
 
@@ -201,8 +206,6 @@ test('a reply longer than maxReplyBytes ends its connection alone', async () => 
   await it.open(server.port, 1, 2_000, 0)
   await it.open(server.port, 2, 2_000, 1)
   it.send(Kind.SEND, 1, 1, '2000\n')
-  const failed = await it.next(Kind.FAILED)
-  assert.is((decodeError(JSON.parse(String(failed.payload))) as PoolError).code, 'REPLY_TOO_LARGE')
   const { info, error } = await it.lost()
   assert.is(info.reason, 'error')
   assert.is(error?.code, 'REPLY_TOO_LARGE')
@@ -236,7 +239,7 @@ test('a framer that throws ends its connection alone', async () => {
   assert.is((await it.next(Kind.REPLY)).slot, 1)
   const { error, written } = await it.lost()
   assert.is(error?.code, 'PROTOCOL_ERROR')
-  assert.is((error?.cause as Error).message, 'boom')
+  assert.is(causeOf(error).message, 'boom')
   assert.is(written, 1)
 })
 
@@ -294,9 +297,9 @@ test('connect errors keep their cause', async () => {
   it.openAt({ endpoint: { transport: 'tcp', host: '127.0.0.1', port } })
   const { error } = await it.lost()
   assert.is(error?.code, 'CONNECT_FAILED')
-  assert.is((error?.cause as NodeJS.ErrnoException).code, 'ECONNREFUSED')
+  assert.is(causeOf(error).code, 'ECONNREFUSED')
   it.openAt({ endpoint: { transport: 'unix', path: '/nowhere/at/all.sock' } }, 2)
-  assert.is(((await it.lost()).error?.cause as NodeJS.ErrnoException).code, 'ENOENT')
+  assert.is(causeOf((await it.lost()).error).code, 'ENOENT')
 })
 
 test('RELEASE with RESET runs the reset, and a failing one destroys', async () => {
@@ -409,10 +412,6 @@ test('an abandoned reply ends its connection when no byte comes for 5 s, and not
   const { info, written } = await it.lost()
   assert.is(info.reason, 'abort')
   assert.is(written, 2)
-})
-
-test('an error survives its own wire form', () => {
-  assert.is(decodeError(encodeError(new PoolError('DESYNC', 'x'))).message, 'x')
 })
 
 test.run()

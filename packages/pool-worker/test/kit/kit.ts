@@ -51,6 +51,7 @@ export function suite(name: string, { timeoutMs = TEST_TIMEOUT_MS }: SuiteOption
     return async (context) => {
       if (broken !== undefined) throw new Error('a before hook of this suite failed', { cause: broken })
       current = `${name}: ${title}`
+      if (process.env.CENOTE_RUNNER !== undefined) process.stderr.write(`[running] ${current}\n`)
       const errors: Error[] = []
       const step = async (action: Callback): Promise<void> => {
         await limited(() => action(context), timeoutMs).catch((thrown: unknown) => errors.push(toError(thrown)))
@@ -118,7 +119,11 @@ async function limited(action: () => Promise<void> | void, timeoutMs: number): P
 /** uvu takes `throw null` for success, and prints no cause. */
 function toError(thrown: unknown): Error {
   if (!(thrown instanceof Error)) return new Error(`something was thrown that is no Error: ${inspect(thrown)}`)
-  if (thrown.cause !== undefined) thrown.message += `\n    cause: ${inspect(thrown.cause, { depth: 4 })}`
+  const { stack } = thrown // read before the message changes: it is made when it is first read
+  if (thrown.cause !== undefined) {
+    thrown.message += `\n    cause: ${inspect(thrown.cause, { depth: 4 })}`
+    Object.defineProperty(thrown, 'stack', { value: stack })
+  }
   return thrown
 }
 

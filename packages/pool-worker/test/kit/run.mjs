@@ -23,7 +23,7 @@ const children = new Set()
  */
 export async function runFile(bundle, { timeoutMs = FILE_TIMEOUT_MS, graceMs = EXIT_GRACE_MS } = {}) {
   const args = ['--enable-source-maps', '--expose-gc', bundle]
-  const env = { ...process.env, NO_COLOR: '1', FORCE_COLOR: '0' }
+  const env = { ...process.env, NO_COLOR: '1', FORCE_COLOR: '0', CENOTE_RUNNER: '1' }
   const child = spawn(process.execPath, args, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
   children.add(child)
   const problems = []
@@ -72,12 +72,17 @@ function killGroup(child) {
   }
 }
 
-function judge(output, errors, code, signal, problems) {
+/** The kit says on stderr which test it begins, so that one that blocks its process can be named. */
+const RUNNING = /^\[running\] (.*)\n/gm
+
+function judge(output, stderr, code, signal, problems) {
+  const begun = [...stderr.matchAll(RUNNING)].at(-1)?.[1]
+  const errors = stderr.replace(RUNNING, '')
   const last = (word) => Number([...output.matchAll(new RegExp(`^ {2}${word}: +(\\d+)`, 'gm'))].at(-1)?.[1] ?? Number.NaN)
   const total = last('Total')
   const passed = last('Passed')
   const skipped = last('Skipped')
-  if (Number.isNaN(total)) problems.push('ended before its tests did')
+  if (Number.isNaN(total)) problems.push(`ended before its tests did${begun === undefined ? '' : `, in "${begun}"`}`)
   else if (total === 0 && skipped === 0) problems.push('holds no test')
   else if (passed < total) problems.push(`${total - passed} of ${total} tests failed`)
   if (code !== 0 && problems.length === 0) problems.push(signal === null ? `ended with code ${code}` : `was ended by ${signal}`)

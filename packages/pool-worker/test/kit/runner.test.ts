@@ -40,6 +40,7 @@ test('a failing test is counted, and shown with its cause', async () => {
   const { passed, failed, output } = await run('fails')
   assert.equal({ passed, failed }, { passed: 1, failed: 1 })
   assert.match(output, /outside[\s\S]*cause: Error: inside/)
+  assert.is(output.split('cause: Error: inside').length, 2)
 })
 
 for (const hook of ['before', 'after', 'before-each', 'after-each']) {
@@ -53,7 +54,7 @@ test('a test that never settles fails after its time', () => fails('hangs-in-tes
 test('a file that blocks is killed after its time', async () => {
   const { failed, problems } = await run('hangs-for-ever', 1_000)
   assert.is(failed, 1)
-  assert.match(problems.join('; '), /took longer than 1000 ms/)
+  assert.match(problems.join('; '), /took longer than 1000 ms.*in "fixture: one"/)
 })
 
 test('a leaked handle fails, by name', () => fails('leaks', /ended with code 7/, /did not end within 3000 ms[\s\S]*TCPServerWrap/))

@@ -1,0 +1,222 @@
+/**
+ * A caller who gave up, at each stage of a connection's life, against a peer that answers late: nobody else ever sees
+ * that reply, and what the caller was told of it agrees with the peer's log.
+ */
+import { createPool, handlersAt, type Pool, PoolError, protocolAt } from '@cenote/pool-core'
+import * as assert from 'uvu/assert'
+import { suite, until } from '../../../pool-worker/test/kit/kit.ts'
+import { startOracle } from '../support/oracle.ts'
+
+type OracleHandlers = typeof import('../fixtures/oracle-handlers.ts')
+type OraclePool = Pool<string, string, OracleHandlers>
+
+interface CallOptions {
+  readonly timeoutMs?: number | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+const test = suite('late replies')
+
+const oracle = await startOracle()
+const PROTOCOL = new URL('../fixtures/oracle-protocol.js', import.meta.url)
+const HANDLERS = new URL('../fixtures/oracle-handlers.js', import.meta.url)
+
+test.after(() => oracle.close())
+
+/** The ways of asking; each is given what it leases. */
+const WAYS = {
+  'a shared request': { pipelining: 8, ask: (pool: OraclePool, request: string, options: CallOptions) => pool.request(request, options) },
+  'an exclusive request': {
+    pipelining: 1,
+    ask: (pool: OraclePool, request: string, options: CallOptions) => pool.request(request, options),
+  },
+  "a lease's request": {
+    pipelining: 8,
+    ask: (pool: OraclePool, request: string, { timeoutMs, signal }: CallOptions) =>
+      pool.use((lease) => lease.request(request, { timeoutMs, signal }), { timeoutMs: timeoutMs ?? 10_000, signal }),
+  },
+  'a handler that waits on': {
+    pipelining: 8,
+    ask: (pool: OraclePool, request: string, options: CallOptions) => pool.handlers.ask(request, options),
+  },
+  'a handler that leaves too': {
+    pipelining: 8,
+    ask: (pool: OraclePool, request: string, options: CallOptions) => pool.handlers.askOrLeave(request, options),
+  },
+} as const
+
+type Way = (typeof WAYS)[keyof typeof WAYS]
+
+/** What was told of a call that failed. */
+interface Told {
+  readonly nonce: string
+  readonly error: unknown
+}
+
+class Abandoned extends Error {}
+
+class Case {
+  readonly pool: OraclePool
+  readonly way: Way
+  readonly shards: number
+  readonly told: Told[] = []
+
+  constructor(pool: OraclePool, way: Way, shards: number) {
+    this.pool = pool
+    this.way = way
+    this.shards = shards
+  }
+
+  get connections(): number {
+    return 2 * Math.max(1, this.shards)
+  }
+
+  /** Asks as the case does. A reply must be the call's own. */
+  async ask({ nonce, request }: { nonce: string; request: string }, options: CallOptions): Promise<'answered' | 'failed'> {
+    try {
+      assert.is(await this.way.ask(this.pool, request, options), nonce)
+      return 'answered'
+    } catch (error) {
+      if (error instanceof assert.Assertion) throw error
+      assert.ok(PoolError.is(error) || error instanceof Abandoned, `rejected with ${String(error)}`)
+      this.told.push({ nonce, error })
+      return 'failed'
+    }
+  }
+
+  /**
+   * Asks, and gives up when `reached` resolves: by a signal, or by a deadline. A deadline that comes too early is lengthened, so
+   * that the stage is the one that the test names.
+   */
+  async giveUp(how: 'aborted' | 'timed out', operation: 'hold' | 'half', reached: (nonce: string) => Promise<unknown>): Promise<string> {
+    if (how === 'aborted') {
+      const asked = oracle.ask(operation)
+      const controller = new AbortController()
+      const call = this.ask(asked, { signal: controller.signal })
+      await reached(asked.nonce)
+      controller.abort(new Abandoned())
+      assert.is(await call, 'failed')
+      return asked.nonce
+    }
+    for (let timeoutMs = 40; ; timeoutMs *= 2) {
+      const asked = oracle.ask(operation)
+      const call = this.ask(asked, { timeoutMs })
+      const first = await Promise.race([call, reached(asked.nonce).then(() => 'reached')])
+      assert.is(await call, 'failed')
+      if (first === 'reached') return asked.nonce
+      oracle.release(asked.nonce)
+    }
+  }
+
+  /** Later callers of every kind, each of whom must get the reply to what he asked. */
+  async others(): Promise<void> {
+    const asking = Array.from({ length: 12 }, async (_, index) => {
+      const { nonce, request } = oracle.ask('now')
+      if (index % 4 === 0) assert.is(await this.pool.use((lease) => lease.request(request)), nonce)
+      else if (index % 4 === 1) assert.is(await this.pool.handlers.ask(request), nonce)
+      else assert.is(await this.pool.request(request), nonce)
+    })
+    await Promise.all(asking)
+  }
+
+  /** The pool holds as many idle connections as it may. */
+  async warm(): Promise<void> {
+    const leases = await Promise.all(Array.from({ length: this.connections }, () => this.pool.acquire()))
+    for (const lease of leases) lease.release()
+  }
+
+  /** Nothing is under way: no caller waits, and each connection is idle. */
+  async rest(): Promise<void> {
+    const atRest = (): boolean => {
+      const { connections, idle, pending } = this.pool.stats()
+      return connections === idle && pending.leases + pending.requests === 0
+    }
+    await until(atRest, 'the pool is at rest')
+    // An internal method, which the declarations leave out.
+    assert.equal((this.pool as unknown as { check(): string[] }).check(), [])
+  }
+
+  /** What callers were told agrees with the peer's log: of what was not sent, it has read nothing. */
+  async agree(): Promise<void> {
+    await this.pool.close()
+    await oracle.empty()
+    const log = await oracle.log()
+    const read = new Set(log)
+    assert.is(read.size, log.length, 'a request was sent twice')
+    for (const { nonce, error } of this.told) {
+      if (!PoolError.is(error)) continue
+      assert.ok(error.outcome === 'not-sent' || error.outcome === 'maybe-executed', `${nonce}: ${error.code}, ${error.outcome}`)
+      if (error.outcome === 'not-sent') assert.not.ok(read.has(nonce), `${nonce} was sent: ${error.code} ${error.phase}`)
+    }
+  }
+}
+
+async function run(name: keyof typeof WAYS, shards: number, work: (context: Case) => Promise<void>): Promise<void> {
+  const way = WAYS[name]
+  const pool = await createPool({
+    endpoint: oracle.endpoint,
+    protocol: protocolAt<typeof import('../fixtures/oracle-protocol.ts')>(PROTOCOL),
+    handlers: handlersAt<OracleHandlers>(HANDLERS),
+    shards,
+    pipelining: way.pipelining,
+    maxConnections: 2 * Math.max(1, shards),
+  })
+  const context = new Case(pool, way, shards)
+  try {
+    await work(context)
+    await context.agree()
+  } finally {
+    await pool.close({ timeoutMs: 1_000 })
+  }
+}
+
+const HOW = ['aborted', 'timed out'] as const
+
+/** Each stage leaves one call given up there, and resolves with its nonce. */
+const STAGES: Readonly<Record<string, (context: Case, how: (typeof HOW)[number]) => Promise<string>>> = {
+  async queued(context, how) {
+    const leases = await Promise.all(Array.from({ length: context.connections }, () => context.pool.acquire()))
+    const waits = () => until(() => context.pool.stats().pending.leases + context.pool.stats().pending.requests > 0, 'it waits')
+    const nonce = await context.giveUp(how, 'hold', waits)
+    for (const lease of leases) lease.release()
+    return nonce
+  },
+  async connecting(context, how) {
+    const leases = await Promise.all(Array.from({ length: context.connections }, () => context.pool.acquire()))
+    oracle.greet(false)
+    for (const lease of leases) lease.destroy()
+    await oracle.empty()
+    const nonce = await context.giveUp(how, 'hold', () => until(() => oracle.connections > 0, 'it connects'))
+    oracle.greet(true)
+    return nonce
+  },
+  async 'on the peer'(context, how) {
+    return context.giveUp(how, 'hold', (nonce) => oracle.did(nonce, 'read'))
+  },
+  async 'half answered'(context, how) {
+    return context.giveUp(how, 'half', (nonce) => oracle.did(nonce, 'half'))
+  },
+}
+
+for (const shards of [0, 1, 2]) {
+  // As keys of the object they are its own.
+  for (const name of Object.keys(WAYS) as (keyof typeof WAYS)[]) {
+    test(`${name} given up at any stage is answered to nobody, shards ${shards}`, () =>
+      run(name, shards, async (context) => {
+        for (const [stage, reach] of Object.entries(STAGES)) {
+          for (const how of HOW) {
+            const nonce = await reach(context, how).catch((error: unknown) => {
+              throw new Error(`${how} while ${stage}`, { cause: error })
+            })
+            const others = context.others()
+            oracle.release(nonce)
+            await others
+            await context.others()
+            await context.rest()
+          }
+        }
+      }))
+  }
+}
+
+test.run()

@@ -1,0 +1,101 @@
+/** A server of lines that remembers something for each connection, and shows a test whatever reaches it. */
+import { once } from 'node:events'
+import { createServer, type Socket } from 'node:net'
+import { until } from '../../../pool-worker/test/kit/kit.ts'
+
+/** One connection, from its first byte till after its end. */
+export interface SessionPeer {
+  readonly socket: Socket
+  /** Lines that came, oldest first. */
+  readonly lines: string[]
+  /** What `set` has set, and `reset` takes back. */
+  state: string
+  open: boolean
+}
+
+export interface SessionServer {
+  readonly endpoint: string
+  /** Every connection that there ever was, in the order of their coming. */
+  readonly peers: readonly SessionPeer[]
+  readonly open: readonly SessionPeer[]
+  /** Lines of all connections, in the order of their coming. */
+  readonly lines: readonly string[]
+  /** Resolves when the line has come `times` times. */
+  received(line: string, times?: number): Promise<void>
+  /** Answers every `hold` of this name: those that wait, and those to come. */
+  release(name: string): void
+  close(): Promise<void>
+}
+
+/**
+ * Starts a server on a free port of the loopback. It answers 'set x' and 'reset' with 'ok', 'get' with what was set, 'hold x' with 'x' after
+ * `release(x)`, 'bye' by ending the connection, and every other line with itself.
+ */
+export async function startSessions(): Promise<SessionServer> {
+  const peers: SessionPeer[] = []
+  const lines: string[] = []
+  const held = new Map<string, SessionPeer[]>()
+  const released = new Set<string>()
+
+  const answer = (peer: SessionPeer, line: string): string | undefined => {
+    const [verb, argument = ''] = line.split(' ')
+    if (verb === 'bye') {
+      peer.socket.end()
+      return undefined
+    }
+    if (verb === 'set' || verb === 'reset') {
+      peer.state = argument
+      return 'ok'
+    }
+    if (verb === 'get') return peer.state === '' ? '-' : peer.state
+    if (verb !== 'hold' || released.has(argument)) return verb === 'hold' ? argument : line
+    held.set(argument, [...(held.get(argument) ?? []), peer])
+    return undefined
+  }
+
+  const server = createServer((socket) => {
+    const peer: SessionPeer = { socket, lines: [], state: '', open: true }
+    peers.push(peer)
+    let rest = ''
+    socket.setEncoding('utf8').on('data', (text: string) => {
+      const parts = (rest + text).split('\n')
+      rest = parts.pop() ?? ''
+      let replies = ''
+      for (const line of parts) {
+        peer.lines.push(line)
+        lines.push(line)
+        const reply = answer(peer, line)
+        if (reply !== undefined) replies += `${reply}\n`
+      }
+      if (replies !== '') socket.write(replies)
+    })
+    socket.on('error', () => undefined) // a peer may go as it likes
+    socket.on('close', () => {
+      peer.open = false
+    })
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('the server has no port')
+
+  return {
+    endpoint: `tcp://127.0.0.1:${address.port}`,
+    peers,
+    lines,
+    get open() {
+      return peers.filter((peer) => peer.open)
+    },
+    received: (line, times = 1) => until(() => lines.filter((each) => each === line).length >= times, `'${line}' has come ${times} times`),
+    release(name) {
+      released.add(name)
+      for (const peer of held.get(name) ?? []) peer.socket.write(`${name}\n`)
+      held.delete(name)
+    },
+    async close() {
+      for (const { socket } of peers) socket.destroy()
+      server.close()
+      await once(server, 'close')
+    },
+  }
+}
