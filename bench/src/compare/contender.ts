@@ -56,6 +56,7 @@ export class Contender {
     await Promise.all(Array.from({ length: this.#callers }, (_, caller) => call((caller * 7) % KEYS)))
     const elapsedMs = performance.now() - start
     return {
+      requests,
       requestsPerSecond: (requests / elapsedMs) * 1_000,
       mainCpuMicrosecondsPerRequest: ((mainThreadCpuMs() - startCpu) / requests) * 1_000,
     }

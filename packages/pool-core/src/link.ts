@@ -38,7 +38,7 @@ export interface LinkMailbox {
   lost(line: Line, info: LostInfo, written: number): void
   closed(line: Line): void
   /** A codec of the user's broke on a reply: the connection must go. */
-  broken(line: Line, error: PoolError): void
+  broken(line: Line, error: PoolError, reason?: CloseReason): void
 }
 
 /** Room asked of the ring for a request that is encoded in place; a longer one takes the way over its own memory. */
@@ -290,8 +290,7 @@ export class Link {
       case Kind.FAILED:
         return this.#failed(line, flags, id, start, end)
       case Kind.DATA:
-        line.stream?.arrived(this.#copy(start, end), (flags & Flag.END) !== 0)
-        return
+        return this.#data(line, flags, start, end)
       case Kind.CREDIT:
         return line.giveBack(id)
       case Kind.OPENED:
@@ -366,6 +365,13 @@ export class Link {
       call.reject(decodeError(JSON.parse(textDecoder.decode(bytes)) as ReturnType<typeof encodeError>)) // written by our own shard
     }
     this.#mailbox.freed(line)
+  }
+
+  #data(line: Line, flags: number, start: number, end: number): void {
+    if (line.stream !== undefined) return line.stream.arrived(this.#copy(start, end), (flags & Flag.END) !== 0)
+    // They crossed the release that gave the stream back: nobody's bytes, and no proof that more will not follow.
+    const error = new PoolError('DESYNC', 'bytes arrived while their stream was given back', { phase: 'close' })
+    this.#mailbox.broken(line, error, 'stray-bytes')
   }
 
   #push(line: Line, flags: number, start: number, end: number): void {

@@ -113,7 +113,7 @@ function load(pool: RespPool, callers: number): Load {
 function codeOf(error: unknown): string {
   if (ReplyError.is(error)) return `reply ${error.code}`
   if (!PoolError.is(error)) throw error
-  if (error.code === 'HANDLER_FAILED' && PoolError.is(error.cause)) return codeOf(error.cause)
+  if (error.code === 'HANDLER_FAILED') return codeOf(error.cause)
   return error.code
 }
 
