@@ -186,9 +186,9 @@ export class Coordinator implements LinkMailbox {
     this.#dispatch.act()
   }
 
-  broken(line: Line, error: PoolError): void {
+  broken(line: Line, error: PoolError, reason: CloseReason = 'error'): void {
     line.lease?.lost(error)
-    this.#dispatch.destroy(line, 'error', connectionLost(`the connection was given up: ${error.message}`, 'maybe-executed', error))
+    this.#dispatch.destroy(line, reason, connectionLost(`the connection was given up: ${error.message}`, 'maybe-executed', error))
   }
 
   // Shards come and go.

@@ -1,6 +1,6 @@
 /** What of the protocol runs on the calling thread. */
 import { deserialize, serialize } from 'node:v8'
-import { type Codec, loadProtocol, type ProtocolReference, type Scope, type ShardInfo } from '@cenote/pool-worker'
+import { type Codec, type CodecProtocol, loadProtocol, PoolError, type ProtocolReference, type Scope, type ShardInfo } from '@cenote/pool-worker'
 
 /** The caller's side of a protocol. */
 export interface Language {
@@ -8,17 +8,27 @@ export interface Language {
   readonly pipelining: number
   readonly hasProbe: boolean
   readonly hasReset: boolean
+  /** @throws PoolError `BAD_REQUEST`: the protocol threw. */
   scope(request: unknown): Scope
   readonly correlate: ((request: unknown, reply: unknown) => boolean) | undefined
 }
 
 /** Requests and replies of a client protocol cross by structured clone: its library lives in the shard alone. */
 const cloning: Codec<unknown, unknown> = {
-  encode: (request, out) => out.bytes(serialize(request)),
+  encode: (request, out) => out.bytes(cloned(request)),
   createFramer() {
     throw new Error('a client protocol has no framer')
   },
   decode: (frame) => deserialize(frame),
+}
+
+function cloned(request: unknown): Buffer {
+  try {
+    return serialize(request)
+  } catch (cause) {
+    const message = `the request cannot be cloned into the shard: ${String((cause as Error | undefined)?.message)}`
+    throw new PoolError('NOT_CLONEABLE', message, { phase: 'send', outcome: 'not-sent', cause })
+  }
 }
 
 /**
@@ -27,15 +37,26 @@ const cloning: Codec<unknown, unknown> = {
  */
 export async function loadLanguage(reference: ProtocolReference, info: ShardInfo): Promise<Language> {
   const { pipelining, hasProbe, hasReset } = info
-  const common = { pipelining, hasProbe, hasReset }
-  if (info.form === 'client') return { ...common, codec: cloning, scope: () => 'shared', correlate: undefined }
+  const common = { pipelining, hasProbe }
+  // What a request does to a client, only the client knows.
+  if (info.form === 'client') return { ...common, codec: cloning, scope: () => 'shared', changes: () => hasReset, correlate: undefined }
   const loaded = await loadProtocol(reference)
   if (loaded.form === 'client') throw new TypeError('a protocol is a codec in the shard and a client here')
   const { codec, definition } = loaded
   return {
     ...common,
     codec,
-    scope: definition.scope === undefined ? () => 'shared' : (request) => definition.scope?.(request) ?? 'shared',
+    scope: definition.scope === undefined ? () => 'shared' : (request) => judge(definition, request),
     correlate: definition.correlate === undefined ? undefined : (request, reply) => definition.correlate?.(request, reply) !== false,
+  }
+}
+
+function judge(definition: CodecProtocol<unknown, unknown>, request: unknown): Scope {
+  try {
+    return definition.scope?.(request) ?? 'shared'
+  } catch (cause) {
+    if (PoolError.is(cause)) throw cause
+    const message = `the protocol cannot judge this request: ${cause instanceof Error ? cause.message : String(cause)}`
+    throw new PoolError('BAD_REQUEST', message, { phase: 'send', outcome: 'not-sent', cause })
   }
 }

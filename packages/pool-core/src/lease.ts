@@ -49,6 +49,8 @@ export class Lease<Req = unknown, Rep = unknown> {
   readonly waiting: Call[] = []
   /** It was given another connection once already. @internal */
   rebound = false
+  /** Settles when it has the other connection, or will have none. @internal */
+  rebinding: Promise<void> | undefined = undefined
 
   /** @internal */
   constructor(leasing: Leasing, line: Line, grantedAt: number) {
@@ -83,7 +85,7 @@ export class Lease<Req = unknown, Rep = unknown> {
       if (this.#released) throw new PoolError('LEASE_RELEASED', 'this lease has been released', { phase: 'send', outcome: 'not-sent' })
       if (this.#line?.stream !== undefined)
         throw new PoolError('BAD_REQUEST', 'this lease is a stream', { phase: 'send', outcome: 'not-sent' })
-      if (this.#leasing.scope(request) === 'lease') this.#dirty = true
+      if (this.#leasing.changes(request)) this.#dirty = true
       return this.#leasing.request(this as Lease, request, checked) as Promise<Rep> // typed where the pool is
     } catch (error) {
       return Promise.reject(error)
@@ -173,9 +175,10 @@ export class Lease<Req = unknown, Rep = unknown> {
   }
 
   /** Its connection died before anything was sent: its requests wait for another. @internal */
-  rebind(calls: readonly Call[]): void {
+  rebind(calls: readonly Call[], rebinding: Promise<void>): void {
     this.#line = undefined
     this.rebound = true
+    this.rebinding = rebinding
     this.waiting.push(...calls)
   }
 

@@ -1,6 +1,6 @@
 /** Leases: lent, used, given back, and given another connection when theirs died before anything was sent. */
 import type { Duplex } from 'node:stream'
-import { PoolError, printEndpoint, type Scope, type World } from '@cenote/pool-worker'
+import { PoolError, printEndpoint, type World } from '@cenote/pool-worker'
 import type { Slot } from './books/slots.ts'
 import { Call } from './calls.ts'
 import type { Dispatch } from './dispatch.ts'
@@ -25,8 +25,8 @@ export class Leasing {
   }
 
   /** A connection for one caller. */
-  acquire(options: CallOptions): Promise<Lease> {
-    return new Promise((resolve, reject) => {
+  async acquire(options: CallOptions): Promise<Lease> {
+    const lease = await new Promise<Lease>((resolve, reject) => {
       const call = new Call(
         'lease',
         options.timeoutMs ?? this.#settings.acquireTimeoutMs,
@@ -35,6 +35,11 @@ export class Leasing {
       )
       if (this.#dispatch.waits.begin(call, options.signal)) this.#dispatch.admit(call)
     })
+    // Its connection may have died in the very turn that granted it: whoever acquires gets one that was alive in this turn.
+    if (lease.rebinding !== undefined) await lease.rebinding
+    if (lease.lostBy === undefined) return lease
+    this.#endLease(lease)
+    throw lease.lostBy
   }
 
   tryAcquire(): Lease | undefined {
@@ -94,8 +99,9 @@ export class Leasing {
     return line.stream.duplex
   }
 
-  scope(request: unknown): Scope {
-    return this.#language.scope(request)
+  /** Whether the request leaves its connection in need of a reset. */
+  changes(request: unknown): boolean {
+    return this.#language.changes(request)
   }
 
   connectionInfo(line: Line | undefined): ConnectionInfo {
@@ -142,11 +148,19 @@ export class Leasing {
 
   /** Gives a lease whose connection died before anything was sent another one, once and unseen. */
   rebind(lease: Lease, calls: readonly Call[]): void {
-    lease.rebind(calls.filter((call) => !call.settled))
+    let done = (): void => undefined
+    const rebinding = new Promise<void>((resolve) => {
+      done = resolve
+    })
+    lease.rebind(
+      calls.filter((call) => !call.settled),
+      rebinding,
+    )
     const ticket = new Call(
       'lease',
       this.#settings.acquireTimeoutMs,
       (slot: Slot) => {
+        done()
         const line = this.#dispatch.lineOf(slot)
         if (lease.released) return this.#dispatch.books.release(slot, this.#world.now())
         lease.bind(line)
@@ -155,6 +169,7 @@ export class Leasing {
         for (const call of lease.waiting.splice(0)) if (!call.settled) this.#dispatch.send(line, call)
       },
       (cause) => {
+        done()
         const error = connectionLost('the connection of this lease has died', 'not-sent', cause)
         lease.lost(error)
         for (const call of lease.waiting.splice(0)) if (!call.settled) this.#dispatch.waits.reject(call, error)

@@ -201,7 +201,7 @@ export class Pool<Req = never, Rep = never, Module = Record<never, never>> {
       const message = 'this request changes its connection: send it over a lease, with pool.use()'
       return Promise.reject(new PoolError('BAD_REQUEST', message, { phase: 'send', outcome: 'not-sent' }))
     } catch (error) {
-      return Promise.reject(refused(error))
+      return Promise.reject(error)
     }
   }
 
@@ -226,15 +226,6 @@ export class Pool<Req = never, Rep = never, Module = Record<never, never>> {
       return Promise.reject(error)
     }
   }
-}
-
-function refused(error: unknown): unknown {
-  if (PoolError.is(error)) return error
-  return new PoolError('BAD_REQUEST', `the protocol cannot judge this request: ${String((error as Error | undefined)?.message)}`, {
-    phase: 'send',
-    outcome: 'not-sent',
-    cause: error,
-  })
 }
 
 /**

@@ -101,6 +101,15 @@ export class ReplyError extends Error {
   }
 }
 
+/** What a codec's `encode` threw, as the request's caller is told of it: nothing was sent. */
+export function badRequest(thrown: unknown): PoolError {
+  if (PoolError.is(thrown) && thrown.outcome !== undefined) return thrown
+  const text = thrown instanceof Error ? thrown.message : String(thrown)
+  const [code, message] = PoolError.is(thrown) ? [thrown.code, text] : (['BAD_REQUEST', `the request cannot be encoded: ${text}`] as const)
+  const cause = PoolError.is(thrown) ? thrown.cause : thrown
+  return new PoolError(code, message, { phase: 'send', outcome: 'not-sent', cause })
+}
+
 const REPLY_BRAND = Symbol.for('cenote.ReplyError')
 
 /** An error as plain data: what structured clone, piscina and comlink would drop of it is kept. */
