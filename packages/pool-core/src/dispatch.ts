@@ -1,5 +1,5 @@
 /** The books at work: puts calls before them, carries out what they decide, and keeps the connections coming. */
-import { type CloseReason, type Outcome, PoolError, type World } from '@cenote/pool-worker'
+import { badRequest, type CloseReason, type Outcome, type PoolError, type World } from '@cenote/pool-worker'
 import { Books } from './books/books.ts'
 import type { Slot } from './books/slots.ts'
 import type { Call } from './calls.ts'
@@ -123,14 +123,7 @@ export class Dispatch {
     try {
       this.link(line).send(line, call)
     } catch (thrown) {
-      const refused = PoolError.is(thrown)
-        ? thrown
-        : new PoolError('BAD_REQUEST', `the request cannot be encoded: ${String((thrown as Error | undefined)?.message)}`, {
-            phase: 'send',
-            outcome: 'not-sent',
-            cause: thrown,
-          })
-      this.waits.reject(call, refused)
+      this.waits.reject(call, badRequest(thrown))
       if (call.lease === undefined) {
         this.books.finish(line.slot, this.#world.now())
         this.act()

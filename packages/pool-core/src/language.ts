@@ -7,9 +7,10 @@ export interface Language {
   readonly codec: Codec<unknown, unknown>
   readonly pipelining: number
   readonly hasProbe: boolean
-  readonly hasReset: boolean
   /** @throws PoolError `BAD_REQUEST`: the protocol threw. */
   scope(request: unknown): Scope
+  /** Whether a connection that a lease sent this over is to be reset before the next caller. @throws As `scope`. */
+  changes(request: unknown): boolean
   readonly correlate: ((request: unknown, reply: unknown) => boolean) | undefined
 }
 
@@ -47,6 +48,7 @@ export async function loadLanguage(reference: ProtocolReference, info: ShardInfo
     ...common,
     codec,
     scope: definition.scope === undefined ? () => 'shared' : (request) => judge(definition, request),
+    changes: definition.scope === undefined ? () => false : (request) => judge(definition, request) === 'lease',
     correlate: definition.correlate === undefined ? undefined : (request, reply) => definition.correlate?.(request, reply) !== false,
   }
 }

@@ -43,11 +43,11 @@ export type PoolHandlers<Module> = {
     : never
 }
 
-/** `unknown` when each handler of the module takes the context of the pool's protocol, else what is wrong. */
+/** `unknown` when each handler of the module takes the context of the pool's protocol, whatever its options; else what is wrong. */
 export type FittingHandlers<Module, Req, Rep, Client> = {
   [Name in keyof Module]: Module[Name] extends (...args: infer Args) => unknown
     ? Args extends [unknown, infer Context, ...unknown[]]
-      ? HandlerContext<Req, Rep, Client> extends Context
+      ? HandlerContext<Req, Rep, Client, never> extends Context
         ? never
         : Name
       : never

@@ -7,8 +7,11 @@ import { PoolError } from './errors.ts'
 /** Who may share a connection with a request: anybody; nobody while it runs; only a lease, for it changes the connection. */
 export type Scope = 'shared' | 'exclusive' | 'lease'
 
-/** What becomes of bytes that the server sent unasked. `answer` sends a request whose reply nobody waits for. */
-export type PushVerdict<Req> = 'ignore' | 'deliver' | 'destroy' | { readonly answer: Req }
+/**
+ * What becomes of bytes that the server sent unasked. `reply`: they answer the oldest request, as the confirmation of a subscription
+ * does, or are delivered when none is owed. `answer` sends a request whose reply nobody waits for.
+ */
+export type PushVerdict<Req> = 'ignore' | 'deliver' | 'destroy' | 'reply' | { readonly answer: Req }
 
 /** The connection as a codec's hooks and a user's handlers see it: requests that never cross a thread. */
 export interface ShardConnection<Req, Rep> {

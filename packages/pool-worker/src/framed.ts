@@ -247,7 +247,8 @@ export class Framed implements Side {
     if (value === undefined) return
     try {
       const verdict = value.ok ? push.call(this.#protocol.definition, value.reply) : 'destroy'
-      if (verdict === 'deliver') this.#forward(Kind.PUSH, 0, start, end)
+      if (verdict === 'reply' && this.#owed.head?.written === true) this.#replied(start, end)
+      else if (verdict === 'deliver' || verdict === 'reply') this.#forward(Kind.PUSH, 0, start, end)
       else if (verdict === 'destroy') this.#place.lose('stray-bytes')
       else if (verdict !== 'ignore') this.ask({ request: verdict.answer, resolve: () => undefined, reject: () => undefined })
     } catch (cause) {

@@ -1,6 +1,6 @@
 /** The requests of one connection with a codec: gathered in order, written, taken back while that is possible. */
 import { FrameWriter } from './codec.ts'
-import { PoolError } from './errors.ts'
+import { badRequest, PoolError } from './errors.ts'
 import { Flag, Kind } from './frame.ts'
 import type { LoadedCodec } from './load.ts'
 import { type LocalCaller, type Owed, OwedQueue } from './owed.ts'
@@ -67,13 +67,7 @@ export class Outgoing {
     try {
       codec.encode(caller.request, writer)
     } catch (cause) {
-      if (PoolError.is(cause)) throw cause
-      const message = cause instanceof Error ? cause.message : String(cause)
-      throw new PoolError('BAD_REQUEST', `the protocol cannot encode the request: ${message}`, {
-        phase: 'send',
-        outcome: 'not-sent',
-        cause,
-      })
+      throw badRequest(cause)
     }
     const { written } = writer
     this.owed.push({ callId: 0, ordinal: -1, local: caller, unwritten: written.length, written: false, complete: true, abandoned: false })

@@ -38,11 +38,6 @@ export class OwedQueue {
     return this.#items[this.#first]
   }
 
-  /** The youngest. */
-  get last(): Owed | undefined {
-    return this.length === 0 ? undefined : this.#items[this.#items.length - 1]
-  }
-
   push(item: Owed): void {
     this.#items.push(item)
   }

@@ -128,10 +128,9 @@ test('only commands that leave a connection as it was, and hold up nobody, share
         'SUBSCRIBE c',
         'PSUBSCRIBE c',
         'SSUBSCRIBE c',
-        'UNSUBSCRIBE',
-        'PUNSUBSCRIBE',
-        'SUNSUBSCRIBE',
-        'MONITOR',
+        'UNSUBSCRIBE c',
+        'PUNSUBSCRIBE c',
+        'SUNSUBSCRIBE c',
         'READONLY',
         'READWRITE',
         'ASKING',
@@ -144,7 +143,7 @@ test('only commands that leave a connection as it was, and hold up nobody, share
         'CLIENT SETINFO LIB-NAME x',
         'CLIENT NO-EVICT on',
       ],
-      ...['CLIENT NO-TOUCH on', 'CLIENT', 'CLIENT SOMETHING-NEW', 'SCRIPT DEBUG YES', 'SYNC', 'PSYNC ? -1', 'REPLCONF ACK 0'],
+      ...['CLIENT NO-TOUCH on', 'CLIENT', 'CLIENT SOMETHING-NEW', 'SCRIPT DEBUG YES', 'REPLCONF ACK 0'],
     ],
   }
   for (const [scope, commands] of Object.entries(table)) {
@@ -153,6 +152,22 @@ test('only commands that leave a connection as it was, and hold up nobody, share
       assert.is(protocol.scope?.(command.split(' ').map((word) => Buffer.from(word))), scope, `${command} as bytes`)
     }
   }
+})
+
+test('what is answered more than once is refused before it is sent', () => {
+  for (const command of ['MONITOR', 'SYNC', 'PSYNC ? -1', 'SUBSCRIBE a b', 'UNSUBSCRIBE']) {
+    assert.throws(
+      () => protocol.scope?.(command.split(' ')),
+      (error: unknown) => PoolError.is(error) && error.code === 'BAD_REQUEST',
+    )
+  }
+})
+
+test('the confirmation of a subscription answers it; any other push is delivered', () => {
+  assert.is(protocol.push?.(['subscribe', 'c', 1]), 'reply')
+  assert.is(protocol.push?.([Buffer.from('punsubscribe'), 'c', 0]), 'reply')
+  assert.is(protocol.push?.(['message', 'c', 'hello']), 'deliver')
+  assert.is(protocol.push?.(['invalidate', ['k']]), 'deliver')
 })
 
 test('the scope of what is no request is left to the encoder', () => {

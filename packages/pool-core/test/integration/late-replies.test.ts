@@ -219,4 +219,160 @@ for (const shards of [0, 1, 2]) {
   }
 }
 
+for (const shards of [0, 1, 2]) {
+  for (const name of Object.keys(WAYS) as (keyof typeof WAYS)[]) {
+    test(`${name} aborted in the turn of its call never reaches the peer, shards ${shards}`, () =>
+      run(name, shards, async (context) => {
+        await context.warm()
+        for (let round = 0; round < 10; round++) {
+          const asked = oracle.ask('hold')
+          const controller = new AbortController()
+          const call = context.ask(asked, { signal: controller.signal })
+          const others = context.others()
+          controller.abort(new Abandoned())
+          assert.is(await call, 'failed')
+          await others
+        }
+        await context.rest()
+        await context.pool.close()
+        await oracle.empty()
+        const read = new Set(await oracle.log())
+        for (const { nonce } of context.told) assert.not.ok(read.has(nonce), `${nonce} was read`)
+      }))
+  }
+}
+
+for (const shards of [1, 2]) {
+  for (const name of Object.keys(WAYS) as (keyof typeof WAYS)[]) {
+    for (const how of HOW) {
+      test(`${name} ${how} while its frame waits in the ring never reaches the peer, shards ${shards}`, () =>
+        run(name, shards, async (context) => {
+          await context.warm()
+          const word = new Int32Array(new SharedArrayBuffer(4))
+          const blocking = Array.from({ length: shards }, () => blockOne(context.pool, word))
+          await Promise.all(blocking.map(({ begun }) => begun))
+          const controller = new AbortController()
+          const asked = oracle.ask('hold')
+          const call = context.ask(asked, how === 'aborted' ? { signal: controller.signal } : { timeoutMs: 20 })
+          controller.abort(new Abandoned())
+          assert.is(await call, 'failed')
+          Atomics.store(word, 0, 1)
+          Atomics.notify(word, 0)
+          await Promise.all(blocking.map(({ ended }) => ended))
+          await context.others()
+          await context.rest()
+          assert.not.ok((await oracle.log()).includes(asked.nonce), 'it was read')
+        }))
+    }
+  }
+
+  for (const name of Object.keys(WAYS) as (keyof typeof WAYS)[]) {
+    for (const how of HOW) {
+      test(`${name} ${how} when its reply has come already is answered to itself or nobody, shards ${shards}`, () =>
+        run(name, shards, async (context) => {
+          await context.warm()
+          for (let round = 0; round < 10; round++) {
+            const asked = oracle.ask('hold')
+            const controller = new AbortController()
+            const call = context.ask(asked, how === 'aborted' ? { signal: controller.signal } : { timeoutMs: 20 })
+            const first = await Promise.race([call, oracle.did(asked.nonce, 'read')])
+            if (first === undefined) blockUntilAnswered(asked.nonce)
+            controller.abort(new Abandoned())
+            await Promise.all([call, context.others()])
+          }
+          await context.rest()
+        }))
+    }
+  }
+}
+
+for (const shards of [0, 1, 2]) {
+  test(`of many requests that share a connection, those given up take nobody's reply along, shards ${shards}`, () =>
+    run('a shared request', shards, async (context) => {
+      for (let round = 0; round < 8; round++) {
+        const controllers = Array.from({ length: 8 * context.connections }, () => new AbortController())
+        const asked = controllers.map(() => oracle.ask('hold'))
+        const calls = asked.map((each, index) => context.ask(each, { signal: controllers[index]?.signal }))
+        const given = (index: number): boolean => index % 8 === round || (index + round) % 3 === 0
+        await Promise.all(asked.map(({ nonce }, index) => (given(index) ? oracle.did(nonce, 'read') : undefined)))
+        controllers.forEach((controller, index) => given(index) && controller.abort(new Abandoned()))
+        const others = context.others()
+        for (const { nonce } of asked) oracle.release(nonce)
+        const ends = await Promise.all(calls)
+        assert.equal(
+          ends,
+          ends.map((_, index) => (given(index) ? 'failed' : 'answered')),
+        )
+        await others
+        await context.rest()
+      }
+    }))
+}
+
+const SEED = Number(process.env.CENOTE_SEED ?? Math.floor(Math.random() * 2 ** 32))
+const CASES = 300
+
+for (const shards of [0, 1, 2]) {
+  test(`${CASES} calls whose deadlines and replies come at random meet their own replies alone, shards ${shards}`, async () => {
+    const random = generator(SEED + shards)
+    const whole = (below: number): number => Math.floor(random() * below)
+    try {
+      for (const name of ['a shared request', 'an exclusive request'] as const) {
+        await run(name, shards, async (context) => {
+          const callers = Array.from({ length: 10 }, async () => {
+            for (let turn = 0; turn < CASES / 20; turn++) {
+              const ways = [context.way, WAYS["a lease's request"], WAYS['a handler that waits on'], WAYS['a handler that leaves too']]
+              const asking = new Case(context.pool, ways[whole(ways.length)] ?? context.way, shards)
+              const delay = whole(8)
+              const asked = oracle.ask(delay === 0 ? 'now' : 'after', delay)
+              const limit = Math.max(1, delay + whole(5) - 2)
+              if (whole(2) === 0) await asking.ask(asked, { timeoutMs: limit })
+              else {
+                const controller = new AbortController()
+                const timer = setTimeout(() => controller.abort(new Abandoned()), limit)
+                await asking.ask(asked, { signal: controller.signal })
+                clearTimeout(timer)
+              }
+              context.told.push(...asking.told)
+            }
+          })
+          await Promise.all(callers)
+          await context.others()
+          await context.rest()
+        })
+      }
+    } catch (error) {
+      throw new Error(`replay with CENOTE_SEED=${SEED}`, { cause: error })
+    }
+  })
+}
+
+/** Blocks the thread of one shard until the word is set. */
+function blockOne(pool: OraclePool, word: Int32Array): { readonly begun: Promise<void>; readonly ended: Promise<void> } {
+  let ended: Promise<void> = Promise.resolve()
+  const begun = new Promise<void>((resolve, reject) => {
+    ended = pool.handlers.block(word, { onProgress: () => resolve() })
+    ended.catch(reject)
+  })
+  return { begun, ended }
+}
+
+/** Lets a reply go, and blocks this thread until it was written: this side reads it in a later turn at the earliest. */
+function blockUntilAnswered(nonce: string): void {
+  const before = Atomics.load(oracle.answered, 0)
+  oracle.release(nonce)
+  Atomics.wait(oracle.answered, 0, before, 5_000)
+}
+
+/** Random numbers that a seed repeats (mulberry32). */
+function generator(seed: number): () => number {
+  let state = seed >>> 0
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  }
+}
+
 test.run()

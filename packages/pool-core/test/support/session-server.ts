@@ -10,6 +10,8 @@ export interface SessionPeer {
   readonly lines: string[]
   /** What `set` has set, and `reset` takes back. */
   state: string
+  /** Reads, and answers no more. */
+  mute: boolean
   open: boolean
 }
 
@@ -24,6 +26,8 @@ export interface SessionServer {
   received(line: string, times?: number): Promise<void>
   /** Answers every `hold` of this name: those that wait, and those to come. */
   release(name: string): void
+  /** Ends a connection in the direction of the pool, and goes on reading. Resolves when the kernel has the FIN. */
+  finish(peer: SessionPeer): Promise<void>
   close(): Promise<void>
 }
 
@@ -38,6 +42,7 @@ export async function startSessions(): Promise<SessionServer> {
   const released = new Set<string>()
 
   const answer = (peer: SessionPeer, line: string): string | undefined => {
+    if (peer.mute) return undefined
     const [verb, argument = ''] = line.split(' ')
     if (verb === 'bye') {
       peer.socket.end()
@@ -53,8 +58,8 @@ export async function startSessions(): Promise<SessionServer> {
     return undefined
   }
 
-  const server = createServer((socket) => {
-    const peer: SessionPeer = { socket, lines: [], state: '', open: true }
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    const peer: SessionPeer = { socket, lines: [], state: '', mute: false, open: true }
     peers.push(peer)
     let rest = ''
     socket.setEncoding('utf8').on('data', (text: string) => {
@@ -69,6 +74,7 @@ export async function startSessions(): Promise<SessionServer> {
       }
       if (replies !== '') socket.write(replies)
     })
+    socket.on('end', () => socket.end())
     socket.on('error', () => undefined) // a peer may go as it likes
     socket.on('close', () => {
       peer.open = false
@@ -92,6 +98,7 @@ export async function startSessions(): Promise<SessionServer> {
       for (const peer of held.get(name) ?? []) peer.socket.write(`${name}\n`)
       held.delete(name)
     },
+    finish: ({ socket }) => new Promise((resolve) => void socket.end(resolve)),
     async close() {
       for (const { socket } of peers) socket.destroy()
       server.close()

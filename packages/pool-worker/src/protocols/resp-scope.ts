@@ -1,18 +1,24 @@
 /** Which commands may share a connection. Asked for every request, so what is common must cost next to nothing. */
 import type { Scope } from '../define.ts'
+import { PoolError } from '../errors.ts'
 import type { RespRequest } from './resp-encoder.ts'
 
 type Rule = Scope | ((request: RespRequest) => Scope)
 
 /** Commands that change the connection, or what it answers. */
 const STATEFUL = [
-  ...['SELECT', 'AUTH', 'HELLO', 'RESET', 'QUIT', 'WATCH', 'UNWATCH', 'MULTI', 'EXEC', 'DISCARD', 'MONITOR'],
-  ...['SUBSCRIBE', 'PSUBSCRIBE', 'SSUBSCRIBE', 'UNSUBSCRIBE', 'PUNSUBSCRIBE', 'SUNSUBSCRIBE'],
-  ...['READONLY', 'READWRITE', 'ASKING', 'SYNC', 'PSYNC', 'REPLCONF'],
+  ...['SELECT', 'AUTH', 'HELLO', 'RESET', 'QUIT', 'WATCH', 'UNWATCH', 'MULTI', 'EXEC', 'DISCARD'],
+  ...['READONLY', 'READWRITE', 'ASKING', 'REPLCONF'],
 ]
 
 /** Commands that may hold up whatever is sent behind them. */
 const BLOCKING = ['BLPOP', 'BRPOP', 'BRPOPLPUSH', 'BLMOVE', 'BLMPOP', 'BZPOPMIN', 'BZPOPMAX', 'BZMPOP', 'WAIT', 'WAITAOF']
+
+/** Confirmed once for each channel: with one channel, there is one reply. */
+const SUBSCRIPTIONS = ['SUBSCRIBE', 'PSUBSCRIBE', 'SSUBSCRIBE', 'UNSUBSCRIBE', 'PUNSUBSCRIBE', 'SUNSUBSCRIBE']
+
+/** Answered without end. */
+const ENDLESS = ['MONITOR', 'SYNC', 'PSYNC']
 
 /** Sub-commands of CLIENT that leave the connection as it is. Any other, a future one too, needs a lease. */
 const HARMLESS_CLIENT = new Set([
@@ -32,6 +38,8 @@ const HARMLESS_CLIENT = new Set([
 const RULES: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   ...STATEFUL.map((name): [string, Rule] => [name, 'lease']),
   ...BLOCKING.map((name): [string, Rule] => [name, 'exclusive']),
+  ...SUBSCRIPTIONS.map((name): [string, Rule] => [name, oneChannel]),
+  ...ENDLESS.map((name): [string, Rule] => [name, () => refuse(`${name} answers without end: use lease.stream() with raw()`)]),
   ['CLIENT', (request) => (HARMLESS_CLIENT.has(word(request[1])) ? 'shared' : 'lease')],
   ['SCRIPT', (request) => (word(request[1]) === 'DEBUG' ? 'lease' : 'shared')],
   ['DEBUG', (request) => (word(request[1]) === 'SLEEP' ? 'exclusive' : 'shared')],
@@ -62,6 +70,14 @@ function fingerprint(name: string): number {
 function ruled(name: string, request: RespRequest): Scope {
   const rule = RULES.get(name) ?? 'shared'
   return typeof rule === 'function' ? rule(request) : rule
+}
+
+function oneChannel(request: RespRequest): Scope {
+  return request.length === 2 ? 'lease' : refuse('a subscription names one channel: each is confirmed by a reply of its own')
+}
+
+function refuse(message: string): never {
+  throw new PoolError('BAD_REQUEST', message, { phase: 'send', outcome: 'not-sent' })
 }
 
 /** Whether the options of XREAD, which end at STREAMS, hold BLOCK. */

@@ -33,8 +33,8 @@ const RULES = { username: anyString, password: anyString, database: wholeNumber(
  * Requests are arrays, `['GET', 'key']`; replies are what `RespReply` says. Up to 64 requests share one connection at
  * a time; blocking ones (`BLPOP`, `XREAD` with `BLOCK`) get one for themselves, and those that change the connection
  * (`SELECT`, `MULTI`, `WATCH`, `SUBSCRIBE`) belong into `pool.use` or `pool.acquire`. A connection that they changed is
- * cleaned by RESET, or destroyed where the server does not know it (before 6.2). Subscriptions and MONITOR, which
- * answer more than once, need `lease.stream()`.
+ * cleaned by RESET, or destroyed where the server does not know it (before 6.2). Subscriptions need a lease and version 3,
+ * one channel each: the messages come to `lease.onPush`. MONITOR, SYNC and PSYNC, which answer without end, are refused.
  *
  * An error of the server rejects with `ReplyError`, whose `code` is its first word; the connection stays good.
  *
@@ -84,8 +84,17 @@ export const respProtocol: ProtocolDefinition<RespRequest, RespReply, undefined,
     await connection.request(['RESET'])
     await handShake(connection)
   },
-  push: () => 'deliver',
+  push: (value) => (isConfirmation(value) ? 'reply' : 'deliver'),
 })
+
+const CONFIRMATIONS: ReadonlySet<unknown> = new Set([
+  ...['subscribe', 'psubscribe', 'ssubscribe', 'unsubscribe', 'punsubscribe', 'sunsubscribe'],
+])
+
+/** RESP3 confirms a subscription by a push, in the place of the reply. */
+function isConfirmation(value: RespReply): boolean {
+  return Array.isArray(value) && CONFIRMATIONS.has(Buffer.isBuffer(value[0]) ? value[0].toString() : value[0])
+}
 
 async function handShake(connection: RespConnection): Promise<void> {
   const { version = 2, database = 0 } = connection.options ?? {}

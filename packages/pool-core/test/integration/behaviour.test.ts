@@ -1,0 +1,458 @@
+import { once } from 'node:events'
+import { Worker } from 'node:worker_threads'
+import { createPool, type Lease, line, type Pool, type PoolOptions, protocolAt } from '@cenote/pool-core'
+import * as assert from 'uvu/assert'
+import { rejects, suite, until } from '../../../pool-worker/test/kit/kit.ts'
+import { freePort } from '../../../pool-worker/test/kit/servers.ts'
+import type * as sessionProtocol from '../fixtures/session-protocol.ts'
+import { type SessionServer, startSessions } from '../support/session-server.ts'
+
+type SessionPool = Pool<string, string>
+
+const test = suite('behaviour')
+const PROTOCOL = new URL('../fixtures/session-protocol.js', import.meta.url)
+
+let server: SessionServer
+const pools: SessionPool[] = []
+
+test.before.each(async () => {
+  server = await startSessions()
+})
+
+test.after.each(async () => {
+  for (const pool of pools.splice(0)) {
+    assert.equal(pool.check(), [])
+    await pool.close({ timeoutMs: 1 })
+  }
+  await server.close()
+})
+
+async function open(options: Partial<PoolOptions> = {}, told?: sessionProtocol.SessionOptions): Promise<SessionPool> {
+  const protocol = protocolAt<typeof sessionProtocol>(PROTOCOL, told)
+  const pool = await createPool({ endpoint: server.endpoint, shards: 0, ...options, protocol, handlers: undefined })
+  pools.push(pool)
+  return pool
+}
+
+const acquireAll = (pool: SessionPool, count: number): Promise<Lease<string, string>[]> =>
+  Promise.all(Array.from({ length: count }, () => pool.acquire()))
+
+const releaseAll = (leases: readonly Lease<string, string>[]): void => {
+  for (const lease of leases) lease.release()
+}
+
+/** What a promise was rejected with, as it is. */
+const reasonOf = (promise: Promise<unknown>): Promise<unknown> =>
+  promise.then(
+    () => assert.unreachable('it resolved'),
+    (reason: unknown) => reason,
+  )
+
+/** Ends when the clock of the machine has gone on by a few milliseconds. */
+async function fewMs(): Promise<void> {
+  const end = performance.now() + 3
+  while (performance.now() < end) await new Promise(setImmediate)
+}
+
+// Leases.
+
+test('use() releases what it was lent when its function throws or rejects', async () => {
+  const pool = await open({ maxConnections: 1 })
+  const failure = new Error('mine')
+  assert.is(
+    await reasonOf(
+      pool.use(() => {
+        throw failure
+      }),
+    ),
+    failure,
+  )
+  assert.is(await reasonOf(pool.use(() => Promise.reject(failure))), failure)
+  assert.is(await pool.use((lease) => lease.request('good')), 'good')
+  assert.is(server.peers.length, 1)
+  assert.is(pool.stats().idle, 1)
+})
+
+test('the connection that was used last is lent first', async () => {
+  const pool = await open()
+  const [a, b, c] = (await acquireAll(pool, 3)) as [Lease, Lease, Lease] // three were asked for
+  const ids = [b, c, a].map((lease) => lease.connection.id)
+  for (const lease of [b, c, a]) lease.release()
+  const leases = await acquireAll(pool, 3)
+  assert.equal(leases.map((lease) => lease.connection.id).reverse(), ids)
+  releaseAll(leases)
+})
+
+test('connections released above maxIdle are closed', async () => {
+  const pool = await open({ maxConnections: 4, maxIdle: 1 })
+  releaseAll(await acquireAll(pool, 4))
+  assert.is(pool.stats().idle, 1)
+  await until(() => server.open.length === 1, 'three have closed')
+  assert.is(pool.stats().counters.closedBy.idle, 3)
+})
+
+test('a lease tells which connection it has', async () => {
+  const before = Date.now()
+  const pool = await open({ maxConnections: 1 })
+  const lease = await pool.acquire()
+  const { id, shard, endpoint, createdAt, uses } = lease.connection
+  assert.is(shard, 0)
+  assert.is(endpoint, server.endpoint)
+  assert.is(uses, 1)
+  assert.ok(createdAt >= before - 1 && createdAt <= Date.now() + 1)
+  await lease.request('one')
+  lease.release()
+  const second = await pool.acquire()
+  assert.is(second.connection.id, id)
+  assert.is(second.connection.uses, 3)
+  second.destroy()
+  const third = await pool.acquire()
+  assert.is.not(third.connection.id, id)
+  third.release()
+})
+
+test('release comes once; disposing afterwards does nothing', async () => {
+  const pool = await open()
+  const lease = await pool.acquire()
+  lease.release()
+  assert.throws(() => lease.release(), (error: { code?: string }) => error.code === 'LEASE_RELEASED')
+  assert.throws(() => lease.destroy(), (error: { code?: string }) => error.code === 'LEASE_RELEASED')
+  lease[Symbol.dispose]()
+  await rejects(lease.request('late'), 'LEASE_RELEASED')
+  const { acquired, released } = pool.stats().counters
+  assert.equal([acquired, released], [1, 1])
+})
+
+test('a lease that is released while its reply is owed costs its connection', async () => {
+  const pool = await open({ maxConnections: 1 })
+  const lease = await pool.acquire()
+  const owed = rejects(lease.request('hold debt'), 'CONNECTION_LOST')
+  await server.received('hold debt')
+  lease.release()
+  await owed
+  server.release('debt')
+  assert.is(await pool.request('next'), 'next')
+  assert.is(server.peers.length, 2)
+})
+
+test('what a lease changed is reset before the next caller; what it only read is not', async () => {
+  const pool = await open({ maxConnections: 1 })
+  await pool.use((lease) => lease.request('get'))
+  await pool.use((lease) => lease.request('set blue'))
+  assert.is(await pool.request('get'), '-')
+  assert.equal(server.lines, ['get', 'set blue', 'reset', 'get'])
+  assert.is(server.peers.length, 1)
+})
+
+test('a request that changes its connection needs a lease; one that must be alone shares with nobody', async () => {
+  const pool = await open({ maxConnections: 2 })
+  const error = await rejects(pool.request('set red'), 'BAD_REQUEST')
+  assert.is(error.outcome, 'not-sent')
+  const held = pool.request('hold it')
+  await server.received('hold it')
+  assert.is(await pool.request('alone'), 'alone')
+  assert.equal(server.peers.map((peer) => peer.lines), [['hold it'], ['alone']])
+  server.release('it')
+  await held
+})
+
+test('a lease whose connection dies says so by its signal, and rejects', async () => {
+  const pool = await open({ maxConnections: 1 })
+  const lease = await pool.acquire()
+  await lease.request('one')
+  const { signal } = lease
+  server.peers[0]?.socket.destroy()
+  await until(() => signal.aborted, 'its signal says so')
+  assert.is((signal.reason as { code?: string }).code, 'CONNECTION_LOST')
+  const error = await rejects(lease.request('two'), 'CONNECTION_LOST')
+  assert.is(error.outcome, 'not-sent')
+  lease.release()
+  assert.is(await pool.request('next'), 'next')
+})
+
+// The queue.
+
+test('an acquire at the cap reserves a shared connection, and has it when nothing is in flight on it', async () => {
+  const pool = await open({ maxConnections: 1 })
+  const a = pool.request('hold a')
+  const b = pool.request('hold b')
+  await server.received('hold b')
+  const order: string[] = []
+  const acquired = pool.acquire().then((lease) => {
+    order.push('lease')
+    return lease
+  })
+  const behind = pool.request('behind').then(() => order.push('behind'))
+  server.release('a')
+  await a
+  assert.equal(pool.stats().pending, { leases: 1, requests: 1 })
+  server.release('b')
+  await b
+  const lease = await acquired
+  assert.is(await lease.request('mine'), 'mine')
+  assert.equal(server.lines, ['hold a', 'hold b', 'mine'])
+  lease.release()
+  await behind
+  assert.equal(order, ['lease', 'behind'])
+  assert.is(server.peers.length, 1)
+})
+
+test('requests and acquires are served in the order of their coming', async () => {
+  const pool = await open({ maxConnections: 1 })
+  const first = await pool.acquire()
+  const order: number[] = []
+  const served = Array.from({ length: 12 }, (_, turn) =>
+    turn % 2 === 0
+      ? pool.use(() => {
+          order.push(turn)
+        })
+      : pool.request(`turn ${turn}`).then(() => {
+          order.push(turn)
+        }),
+  )
+  assert.equal(pool.stats().pending, { leases: 6, requests: 6 })
+  first.release()
+  await Promise.all(served)
+  assert.equal(order, [...Array(12).keys()])
+})
+
+test('one caller more than maxPending is refused at once', async () => {
+  const pool = await open({ maxConnections: 1, maxPending: 2 })
+  const lease = await pool.acquire()
+  const waiting = [pool.acquire(), pool.request('waits')] as const
+  const error = await rejects(pool.acquire(), 'QUEUE_FULL')
+  assert.is(error.counts?.pending, 2)
+  await rejects(pool.request('too many'), 'QUEUE_FULL')
+  lease.release()
+  ;(await waiting[0]).release()
+  assert.is(await waiting[1], 'waits')
+})
+
+test('an acquire that is cancelled rejects with the reason unchanged, and the connection that was coming stays', async () => {
+  let sign: (answer: { username: string; password: string }) => void = () => undefined
+  const credentials = () =>
+    new Promise<{ username: string; password: string }>((resolve) => {
+      sign = resolve
+    })
+  const pool = await open({ credentials }, { greeting: 'hello' })
+  const controller = new AbortController()
+  const reason = { why: 'enough' }
+  const cancelled = reasonOf(pool.acquire({ signal: controller.signal }))
+  controller.abort(reason)
+  assert.is(await cancelled, reason)
+  assert.is(pool.stats().opening, 1)
+  sign({ username: 'ada', password: 'x' })
+  await until(() => pool.stats().idle === 1, 'it is idle')
+  assert.equal(server.lines, ['hello ada x'])
+  assert.is(pool.tryAcquire()?.connection.uses, 1)
+})
+
+test('a request that is cancelled in the queue is never sent', async () => {
+  const pool = await open({ maxConnections: 1 })
+  const lease = await pool.acquire()
+  const controller = new AbortController()
+  const cancelled = reasonOf(pool.request('never', { signal: controller.signal }))
+  controller.abort('a word')
+  assert.is(await cancelled, 'a word')
+  assert.is(await reasonOf(pool.request('never', { signal: AbortSignal.abort(3) })), 3)
+  lease.release()
+  assert.is(await pool.request('next'), 'next')
+  assert.equal(server.lines, ['next'])
+})
+
+test('the wait for a connection and its connect have one deadline, which nothing arms anew', async () => {
+  let asked = 0
+  const credentials = () => (asked++ === 0 ? { username: 'first' } : new Promise<never>(() => undefined))
+  const pool = await open({ maxConnections: 1, credentials })
+  const lease = await pool.acquire()
+  const order: string[] = []
+  const noted = (name: string, timeoutMs: number) =>
+    rejects(pool.acquire({ timeoutMs }), 'ACQUIRE_TIMEOUT').then((error) => {
+      order.push(name)
+      return error
+    })
+  const older = noted('older', 300)
+  const younger = noted('younger', 400)
+  lease.destroy()
+  await until(() => asked === 2, 'a connection is coming for the older')
+  const error = await older
+  assert.is(error.phase, 'connect')
+  assert.is(error.outcome, 'not-sent')
+  await younger
+  assert.equal(order, ['older', 'younger'])
+})
+
+test('the time-out of a request says where its time went, and what the server may have seen', async () => {
+  const pool = await open({ maxConnections: 1 })
+  const lease = await pool.acquire()
+  const queued = await rejects(pool.request('queued', { timeoutMs: 50 }), 'REQUEST_TIMEOUT')
+  assert.equal([queued.phase, queued.outcome], ['queue', 'not-sent'])
+  lease.release()
+  const sent = await rejects(pool.request('hold sent', { timeoutMs: 50 }), 'REQUEST_TIMEOUT')
+  assert.equal([sent.phase, sent.outcome], ['reply', 'maybe-executed'])
+  server.release('sent')
+  assert.is(await pool.request('next'), 'next')
+  assert.is(server.peers.length, 1)
+  assert.is(pool.stats().counters.timeouts, 2)
+})
+
+test('tryAcquire lends what is idle and fresh, and never waits', async () => {
+  const pool = await open({ maxConnections: 1, probeAfterIdleMs: 1 })
+  assert.is(pool.tryAcquire(), undefined)
+  const lease = await pool.acquire()
+  assert.is(pool.tryAcquire(), undefined)
+  lease.release()
+  const again = pool.tryAcquire()
+  assert.is(await again?.request('again'), 'again')
+  again?.release()
+  await fewMs()
+  assert.is(pool.tryAcquire(), undefined, 'it would need a probe')
+  assert.is(pool.stats().idle, 1)
+  await pool.close()
+  assert.throws(() => pool.tryAcquire(), (error: { code?: string }) => error.code === 'POOL_CLOSED')
+})
+
+// Connections come and go.
+
+test('minConnections are opened at the start, spread over the shards, and opened anew when they are lost', async () => {
+  const pool = await open({ shards: 2, maxConnections: 8, minConnections: 4, backoff: { initialMs: 1 } })
+  await pool.ready()
+  assert.is(pool.stats().connections, 4)
+  assert.equal(pool.stats().shards.map((shard) => shard.connections), [2, 2])
+  for (const peer of server.peers.slice(0, 3)) peer.socket.destroy()
+  await until(() => server.open.length === 4 && server.peers.length === 7, 'the lost ones are replaced')
+  await pool.ready()
+  assert.is(pool.stats().idle, 4)
+})
+
+test('ready() gives up at its deadline, with what went wrong last as the cause', async () => {
+  const pool = await createPool({ endpoint: `tcp://127.0.0.1:${await freePort()}`, shards: 0, minConnections: 1, backoff: { initialMs: 1 } })
+  const error = await rejects(pool.ready({ timeoutMs: 100 }), 'ACQUIRE_TIMEOUT')
+  assert.is((error.cause as { code?: string }).code, 'CONNECT_FAILED')
+  await pool.close()
+  await rejects(pool.ready(), 'POOL_CLOSED')
+})
+
+test('each idle connection is closed by its own time: one that is used stays, while the others go', async () => {
+  const pool = await open({ maxConnections: 3, idleTimeoutMs: 100 })
+  releaseAll(await acquireAll(pool, 3))
+  while (server.open.length > 1) assert.is(await pool.request('in use'), 'in use')
+  assert.is(server.peers.length, 3)
+  assert.is(pool.stats().counters.closedBy.idle, 2)
+  await until(() => server.open.length === 0, 'the last goes too, when nobody uses it')
+})
+
+test('idle connections are closed down to minConnections and no further', async () => {
+  const pool = await open({ maxConnections: 4, minConnections: 2, idleTimeoutMs: 30 })
+  const clock = await open({ maxConnections: 1, idleTimeoutMs: 30 })
+  releaseAll(await acquireAll(pool, 4))
+  await until(() => pool.stats().connections === 2, 'two are closed')
+  for (let turn = 0; turn < 3; turn++) {
+    await clock.request('tick')
+    await until(() => clock.stats().connections === 0, 'the time has passed once more')
+  }
+  assert.is(pool.stats().connections, 2)
+  assert.is(pool.stats().counters.closedBy.idle, 2)
+})
+
+test('a connection idle for long is probed before it is lent, and a dead one is replaced unseen', async () => {
+  const pool = await open({ maxConnections: 1, probeAfterIdleMs: 1, probeTimeoutMs: 50 })
+  await pool.request('first')
+  await fewMs()
+  assert.is(await pool.request('second'), 'second')
+  assert.equal(server.lines, ['first', 'ping', 'second'])
+  const [peer] = server.peers
+  if (peer !== undefined) peer.mute = true
+  await fewMs()
+  assert.is(await pool.use((lease) => lease.request('third')), 'third')
+  assert.equal(server.peers.map((each) => each.lines), [['first', 'ping', 'second', 'ping'], ['third']])
+  assert.is(pool.stats().counters.closedBy.probe, 1)
+})
+
+for (const shards of [0, 1]) {
+  const where = shards === 0 ? 'on the calling thread' : 'in a thread'
+
+  test(`${where}: a request just after the peer's FIN goes to another connection, and not a byte to the dead one`, async () => {
+    const pool = await open({ shards, maxConnections: 2 })
+    for (let turn = 0; turn < 40; turn++) {
+      await pool.request(`warm ${turn}`)
+      const dying = server.open.filter((peer) => !peer.socket.writableEnded)
+      const counts = dying.map((peer) => peer.lines.length)
+      await Promise.all(dying.map((peer) => server.finish(peer)))
+      assert.is(await pool.request(`turn ${turn}`), `turn ${turn}`)
+      assert.equal(dying.map((peer) => peer.lines.length), counts)
+    }
+    assert.is(server.lines.length, 80)
+  })
+
+  test(`${where}: a lease that has sent nothing is given another connection once, unseen`, async () => {
+    const pool = await open({ shards, maxConnections: 1 })
+    const lease = await pool.acquire()
+    const { signal } = lease
+    const { id } = lease.connection
+    const [first] = server.peers
+    if (first !== undefined) await server.finish(first)
+    assert.is(await lease.request('one'), 'one')
+    assert.equal(server.peers.map((peer) => peer.lines), [[], ['one']])
+    assert.is.not(lease.connection.id, id)
+    assert.not.ok(signal.aborted)
+    server.peers[1]?.socket.destroy()
+    await until(() => signal.aborted, 'the second loss is told')
+    await rejects(lease.request('two'), 'CONNECTION_LOST')
+    lease.release()
+    assert.equal([pool.stats().counters.acquired, pool.stats().counters.released], [1, 1])
+  })
+
+  test(`${where}: while the calling thread stands still for 1 s the peer closes all connections; no request fails`, async () => {
+    const closed = new Int32Array(new SharedArrayBuffer(4))
+    const peer = new Worker(new URL('../fixtures/closing-server.js', import.meta.url), { workerData: closed })
+    const [port] = (await once(peer, 'message')) as [number] // what the fixture posts
+    const pool = await createPool({ endpoint: `tcp://127.0.0.1:${port}`, protocol: line(), shards, maxConnections: 4 })
+    try {
+      releaseAll(await acquireAll(pool, 4))
+      assert.is(pool.stats().idle, 4)
+      peer.postMessage('close')
+      const until = performance.now() + 1_000
+      Atomics.wait(closed, 0, 0, 1_000) // on the calling thread its sockets end only after this
+      while (performance.now() < until);
+      const replies = await Promise.all(Array.from({ length: 100 }, (_, turn) => pool.request(`turn ${turn}`)))
+      assert.equal(replies, Array.from({ length: 100 }, (_, turn) => `turn ${turn}`))
+      const lease = await pool.acquire()
+      assert.is(await lease.request('leased'), 'leased')
+      lease.release()
+      assert.equal(pool.check(), [])
+    } finally {
+      await pool.close()
+      await peer.terminate()
+    }
+  })
+}
+
+// Credentials.
+
+test('credentials are asked for anew for each connect', async () => {
+  let asked = 0
+  const pool = await open({ maxConnections: 3, credentials: async () => ({ username: `user${++asked}`, password: 'x' }) }, { greeting: 'hello' })
+  releaseAll(await acquireAll(pool, 3))
+  assert.equal([...server.lines].sort(), ['hello user1 x', 'hello user2 x', 'hello user3 x'])
+})
+
+test('credentials that reject, or never come, are failures to connect', async () => {
+  const cause = new Error('no ticket')
+  const rejecting = await open({ credentials: () => Promise.reject(cause) })
+  const error = await rejects(rejecting.request('never'), 'HOOK_FAILED')
+  assert.is(error.cause, cause)
+  assert.is(error.phase, 'connect')
+  const throwing = await open({
+    credentials: () => {
+      throw cause
+    },
+  })
+  assert.is((await rejects(throwing.acquire(), 'HOOK_FAILED')).cause, cause)
+  const silent = await open({ credentials: () => new Promise(() => undefined), connectTimeoutMs: 50 })
+  assert.is((await rejects(silent.acquire(), 'CONNECT_TIMEOUT')).outcome, 'not-sent')
+  assert.is(server.peers.length, 0)
+  assert.equal([rejecting, throwing, silent].map((pool) => pool.stats().connections), [0, 0, 0])
+})
+
+test.run()

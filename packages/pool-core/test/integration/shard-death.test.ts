@@ -1,0 +1,292 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { once } from 'node:events'
+import type { Worker } from 'node:worker_threads'
+import { createPool, handlersAt, type Lease, line, type Pool, PoolError, type PoolOptions } from '@cenote/pool-core'
+import * as assert from 'uvu/assert'
+import { rejects, suite, until } from '../../../pool-worker/test/kit/kit.ts'
+import type * as mortal from '../fixtures/mortal-handlers.ts'
+import type { Death } from '../fixtures/mortal-handlers.ts'
+import { assertBalanced } from '../support/balance.ts'
+import { atRest, closing, type Peer, startPeer } from '../support/peers.ts'
+
+const test = suite('shard-death')
+const kept = closing(test)
+
+/** All that a dead shard owed is settled within this time of the first sign of its death. */
+const SETTLED_MS = 100
+
+const handlers = handlersAt<typeof mortal>(new URL('../fixtures/mortal-handlers.js', import.meta.url))
+const backoff = { initialMs: 5, maxMs: 50 }
+
+type MortalPool = Pool<string, string, typeof mortal>
+
+async function openPool(options: Omit<PoolOptions<string, string>, 'handlers' | 'protocol'>): Promise<MortalPool> {
+  return kept(createPool({ backoff, protocol: line(), handlers, ...options }))
+}
+
+interface LineServer {
+  readonly peer: Peer
+  /** How many requests it holds back. */
+  holding(): number
+  /** Answers them all. */
+  release(): void
+}
+
+/** Echoes each line; one that begins with `hold` only when it is released. */
+async function startServer(): Promise<LineServer> {
+  const held: (() => void)[] = []
+  const peer = await kept(
+    startPeer((socket) => {
+      let rest = ''
+      socket.setEncoding('utf8').on('data', (text: string) => {
+        const lines = (rest + text).split('\n')
+        rest = lines.pop() ?? ''
+        for (const asked of lines) {
+          const answer = (): void => void socket.write(`${asked}\n`)
+          if (asked.startsWith('hold')) held.push(answer)
+          else answer()
+        }
+      })
+      socket.once('end', () => socket.end())
+    }),
+  )
+  return {
+    peer,
+    holding: () => held.length,
+    release() {
+      for (const answer of held.splice(0)) answer()
+    },
+  }
+}
+
+/** When a thread first showed that it has ended; the threads that start meanwhile. */
+const deaths: number[] = []
+const onWorker = (message: unknown): void => {
+  const { worker } = message as { worker: Worker } // so Node documents this channel
+  let seen = false
+  for (const sign of ['error', 'exit']) {
+    worker.once(sign, () => {
+      if (!seen) deaths.push(performance.now())
+      seen = true
+    })
+  }
+}
+test.before(() => subscribe('worker_threads', onWorker))
+test.after(() => void unsubscribe('worker_threads', onWorker))
+test.before.each(() => void deaths.splice(0))
+
+/** How a promise ended, and when. */
+interface Ending {
+  readonly code: string
+  readonly error: unknown
+  readonly at: number
+}
+
+function ending(promise: Promise<unknown>): { now: Ending | undefined; readonly then: Promise<Ending> } {
+  const watched: { now: Ending | undefined; then: Promise<Ending> } = {
+    now: undefined,
+    then: promise.then(
+      () => settle('ok', undefined),
+      (error: unknown) => settle(PoolError.is(error) ? error.code : String(error), error),
+    ),
+  }
+  const settle = (code: string, error: unknown): Ending => {
+    watched.now = { code, error, at: performance.now() }
+    return watched.now
+  }
+  return watched
+}
+
+/** Everything that can be in flight on one connection of a lease. */
+interface Held {
+  readonly shard: number
+  readonly lease: Lease<string, string>
+  readonly aborted: Promise<unknown>
+  readonly ended: ReturnType<typeof ending> | undefined
+}
+
+function hold(lease: Lease<string, string>, kind: number): Held {
+  const { shard } = lease.connection
+  const aborted = once(lease.signal, 'abort')
+  if (kind === 0) return { shard, lease, aborted, ended: ending(lease.request('hold lease')) }
+  if (kind === 1) return { shard, lease, aborted, ended: undefined }
+  const stream = lease.stream()
+  stream.write('some bytes')
+  const closed = new Promise((resolve, reject) => stream.once('error', reject).once('close', resolve))
+  return { shard, lease, aborted, ended: ending(closed) }
+}
+
+for (const [how, message] of [
+  ['throw', /thrown by a handler/],
+  ['exit', /code 3/],
+  ['memory', /memory/],
+] as const) {
+  test(`a shard that dies by ${how} settles all it owed within ${SETTLED_MS} ms, leaves the other alone, and is replaced`, async () => {
+    const server = await startServer()
+    const pool = await openPool({
+      endpoint: server.peer.endpoint,
+      shards: 2,
+      maxConnections: 12,
+      worker: how === 'memory' ? { resourceLimits: { maxOldGenerationSizeMb: 64 } } : undefined,
+    })
+    const leases = await Promise.all(Array.from({ length: 12 }, () => pool.acquire()))
+    const perShard = [0, 1].map((shard) => leases.filter((lease) => lease.connection.shard === shard))
+    assert.equal(
+      perShard.map((some) => some.length),
+      [6, 6],
+    )
+    const held = perShard.flatMap((some) => some.splice(0, 3).map(hold))
+    for (const lease of perShard.flat()) lease.release()
+    const requests = Array.from({ length: 4 }, () => ending(pool.request('hold request')))
+    const running = Array.from({ length: 2 }, () => ending(pool.handlers.ask('hold handler')))
+    await until(() => server.holding() === 8, 'all requests have reached the server')
+
+    const killed = ending(pool.handlers.die(how as Death))
+    const extra = pool.tryAcquire() // the last permit
+    assert.ok(extra)
+    const waiting = Array.from({ length: 3 }, () => ending(pool.use((lease) => lease.request('echo waited'))))
+    const first = await killed.then
+    const death = deaths[0] ?? first.at
+
+    assert.is(first.code, 'SHARD_LOST')
+    assert.match((first.error as Error).message, message)
+    const dead = pool.stats().shards.findIndex(({ state }) => state === 'restarting')
+    assert.ok(dead >= 0)
+    const lost = held.filter(({ shard }) => shard === dead)
+    assert.is(lost.length, 3)
+    await Promise.all(lost.map(({ aborted }) => aborted))
+    for (const { lease, ended } of lost) {
+      assert.is((lease.signal.reason as PoolError).code, 'SHARD_LOST')
+      if (ended !== undefined) assert.is((await ended.then).code, 'SHARD_LOST')
+    }
+    const over = [...requests, ...running].filter(({ now }) => now !== undefined)
+    const last = Math.max(first.at, ...[...over, ...lost.map(({ ended }) => ended)].map((ended) => ended?.now?.at ?? 0))
+    assert.ok(last - death <= SETTLED_MS, `it took ${last - death} ms`)
+    assert.equal(
+      over.map(({ now }) => now?.code),
+      ['SHARD_LOST', 'SHARD_LOST', 'SHARD_LOST'],
+    )
+
+    for (const { lease } of held.filter(({ shard }) => shard !== dead)) assert.is(lease.signal.aborted, false)
+    server.release()
+    const untouched = [...requests, ...running].filter((each) => !over.includes(each))
+    for (const { then } of untouched) assert.is((await then).code, 'ok')
+    for (const { lease, shard, ended } of held) {
+      if (shard === dead) {
+        const late = lease.request('echo too late')
+        if (!lease.released) await rejects(late, 'CONNECTION_LOST')
+        else await rejects(late, 'LEASE_RELEASED')
+      } else if (ended === undefined) assert.is(await lease.request('echo still there'), 'echo still there')
+      lease[Symbol.dispose]()
+    }
+    extra.release()
+    for (const { then } of waiting) assert.is((await then).code, 'ok')
+
+    await until(() => pool.stats().shards.every(({ state }) => state === 'live'), 'the shard is back')
+    await atRest(pool)
+    assertBalanced(pool)
+    assert.is(pool.stats().counters.shardsLost, 1)
+    assert.ok((pool.stats().counters.closedBy['shard-lost'] ?? 0) >= 5)
+    const again = await Promise.all(Array.from({ length: 12 }, () => pool.acquire()))
+    for (const shard of [0, 1]) assert.ok(again.some(({ connection }) => connection.shard === shard))
+    assert.equal(await Promise.all(again.map((lease) => lease.request('echo all'))), new Array(12).fill('echo all'))
+    for (const lease of again) lease.release()
+    await atRest(pool)
+    assertBalanced(pool)
+  })
+}
+
+test('callers who wait when the only shard dies are served by its next life', async () => {
+  const server = await startServer()
+  const pool = await openPool({ endpoint: server.peer.endpoint, shards: 1, maxConnections: 2 })
+  const lease = await pool.acquire()
+  const killed = pool.handlers.die('exit')
+  const waiting = [pool.acquire(), pool.request('echo waited'), pool.handlers.ask('echo handled')] as const
+  await rejects(killed, 'SHARD_LOST')
+  lease[Symbol.dispose]()
+  const next = await waiting[0]
+  assert.is(await next.request('echo next'), 'echo next')
+  next.release()
+  assert.is(await waiting[1], 'echo waited')
+  assert.is(await waiting[2], 'echo handled')
+  await atRest(pool)
+  assertBalanced(pool)
+})
+
+test('a lease of a dead shard can be released, destroyed and asked, and costs no permit', async () => {
+  const server = await startServer()
+  const pool = await openPool({ endpoint: server.peer.endpoint, shards: 1, maxConnections: 4 })
+  const [released, destroyed, disposed] = await Promise.all([pool.acquire(), pool.acquire(), pool.acquire()])
+  const owed = destroyed.request('hold it')
+  const killed = rejects(pool.handlers.die('throw'), 'SHARD_LOST')
+  const error = await rejects(owed, 'SHARD_LOST')
+  await killed
+  assert.is((error.cause as { code?: string }).code, 'EDEATH')
+  await rejects(released.request('echo it'), 'CONNECTION_LOST')
+  assert.throws(() => released.stream(), /has died/)
+  released.release()
+  destroyed.destroy()
+  disposed[Symbol.dispose]()
+  const again = await Promise.all(Array.from({ length: 4 }, () => pool.acquire()))
+  for (const lease of again) lease.release()
+  await atRest(pool)
+  assertBalanced(pool)
+})
+
+test('a shard that dies again and again comes back again and again, and all calls settle', async () => {
+  const server = await startServer()
+  const pool = await openPool({ endpoint: server.peer.endpoint, shards: 2, maxConnections: 6 })
+  let stopped = false
+  const codes = new Set<string>()
+  const callers = Array.from({ length: 6 }, async (_, caller) => {
+    while (!stopped) {
+      const call = caller % 2 === 0 ? pool.request('echo load') : pool.use((lease) => lease.request('echo load'))
+      codes.add((await ending(call).then).code)
+    }
+  })
+  for (let round = 1; round <= 6; round++) {
+    await rejects(pool.handlers.die(round % 2 === 0 ? 'exit' : 'throw'), 'SHARD_LOST')
+    await until(() => pool.stats().shards.every(({ state }) => state === 'live'), 'both shards are live')
+    assert.is(pool.stats().counters.shardsLost, round)
+  }
+  stopped = true
+  await Promise.all(callers)
+  for (const code of codes) assert.ok(['ok', 'SHARD_LOST', 'CONNECTION_LOST'].includes(code), code)
+  await atRest(pool)
+  assertBalanced(pool)
+  await until(() => server.peer.sockets.size === pool.stats().connections, 'the server has no other connections')
+})
+
+test('connections kept by minConnections are opened anew when a shard dies', async () => {
+  const server = await startServer()
+  const pool = await openPool({ endpoint: server.peer.endpoint, shards: 2, maxConnections: 5, minConnections: 4 })
+  await pool.ready()
+  await rejects(pool.handlers.die('exit'), 'SHARD_LOST')
+  await pool.ready()
+  await until(() => pool.stats().shards.every(({ state }) => state === 'live'), 'the shard is back')
+  await atRest(pool)
+  assert.ok(pool.stats().connections >= 4)
+  assertBalanced(pool)
+})
+
+for (const name of ['throwing-handlers', 'absent-handlers']) {
+  test(`createPool rejects with the cause when its shards cannot start: ${name}`, async () => {
+    const url = new URL(`../fixtures/${name}.js`, import.meta.url)
+    const error = await rejects(createPool({ endpoint: 'tcp://127.0.0.1:1', shards: 2, handlers: handlersAt(url) }), 'NO_SHARD')
+    assert.is(error.phase, 'start')
+    assert.match(`${error.message} ${String(error.cause)}`, name === 'absent-handlers' ? /absent-handlers/ : /thrown at import/)
+  })
+}
+
+test('createPool rejects with the cause when its threads have too little memory to start', async () => {
+  const starved = createPool({
+    endpoint: 'tcp://127.0.0.1:1',
+    shards: 1,
+    handlers,
+    worker: { resourceLimits: { maxOldGenerationSizeMb: 1, maxYoungGenerationSizeMb: 1 } },
+  })
+  const error = await rejects(starved, 'NO_SHARD')
+  assert.is((error.cause as { code?: string }).code, 'ERR_WORKER_OUT_OF_MEMORY')
+})
+
+test.run()
