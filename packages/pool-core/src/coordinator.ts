@@ -121,18 +121,16 @@ export class Coordinator implements LinkMailbox {
 
   // What shards tell.
 
+  /** Takes what the shards have told while they started: all are there before the first connection opens, so each gets its share. */
+  begin(events: readonly ShardEvent[]): void {
+    for (const event of events) this.#take(event)
+    this.#refill()
+  }
+
   readonly onShard = (event: ShardEvent): void => {
     if (this.#ended) return
-    switch (event.type) {
-      case 'started':
-        return this.#started(event.shard, event.host)
-      case 'lost':
-        return this.#shardLost(event.shard, event.error)
-      case 'gone':
-        this.#dispatch.books.removeShard(event.shard)
-        this.#dispatch.refill()
-        return this.#dispatch.act()
-    }
+    this.#take(event)
+    this.#refill()
   }
 
   opened(line: Line, microseconds: number): void {
@@ -173,8 +171,7 @@ export class Coordinator implements LinkMailbox {
     this.handling.ended(line) // one that waits still: of a handler that has begun, DONE came before
     this.#dispatch.books.gone(slot, this.#world.now())
     this.#bereave(line, calls, info.reason, cause, written)
-    this.#dispatch.refill()
-    this.#dispatch.act()
+    this.#refill()
   }
 
   closed(line: Line): void {
@@ -182,8 +179,7 @@ export class Coordinator implements LinkMailbox {
     if (line.openedAt > 0) this.#numbers.closed(line.closing ?? 'error')
     this.handling.ended(line) // its DONE would come too late
     this.#dispatch.books.gone(line.slot, this.#world.now())
-    this.#dispatch.refill()
-    this.#dispatch.act()
+    this.#refill()
   }
 
   broken(line: Line, error: PoolError, reason: CloseReason = 'error'): void {
@@ -192,6 +188,22 @@ export class Coordinator implements LinkMailbox {
   }
 
   // Shards come and go.
+
+  #take(event: ShardEvent): void {
+    switch (event.type) {
+      case 'started':
+        return this.#started(event.shard, event.host)
+      case 'lost':
+        return this.#shardLost(event.shard, event.error)
+      case 'gone':
+        return this.#dispatch.books.removeShard(event.shard)
+    }
+  }
+
+  #refill(): void {
+    this.#dispatch.refill()
+    this.#dispatch.act()
+  }
 
   #started(shard: number, host: ShardHost): void {
     this.#dispatch.links[shard] = new Link(
@@ -206,8 +218,6 @@ export class Coordinator implements LinkMailbox {
     )
     this.#setRefs()
     this.#dispatch.books.addShard(shard)
-    this.#dispatch.refill()
-    this.#dispatch.act()
   }
 
   #shardLost(shard: number, error: PoolError): void {

@@ -265,7 +265,7 @@ export async function openPool<Req, Rep, Client, Module>(
     const language = await loadLanguage(settings.protocol, first.host.info)
     const coordinator = new Coordinator(settings, world, language)
     post = coordinator.onShard
-    for (const event of early) coordinator.onShard(event)
+    coordinator.begin(early)
     return new Pool<Req, Rep, Module>(settings, language, coordinator, shards, first.host.info.handlers)
   } catch (error) {
     await shards.stop(CLOSE_MS)
