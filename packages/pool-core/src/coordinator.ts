@@ -2,7 +2,7 @@
  * The coordinator: the only owner of the books. It takes one message after another, from callers, shards and the clock,
  * lets the books decide, and carries out their effects.
  */
-import { type CloseReason, decodeError, type LostInfo, PoolError, type World } from '@cenote/pool-worker'
+import { type Cancel, type CloseReason, decodeError, type LostInfo, PoolError, type World } from '@cenote/pool-worker'
 import { Call } from './calls.ts'
 import { Dispatch } from './dispatch.ts'
 import { Handling } from './handling.ts'
@@ -20,6 +20,9 @@ import { Waits } from './waits.ts'
 /** A request that lost its connection goes to another this often: only if not one byte was written, or it is idempotent. */
 const MAX_MOVES = 1
 
+/** The longest time of a timer: one that only keeps the process alive. */
+const VIGIL_MS = 2 ** 31 - 1
+
 export class Coordinator implements LinkMailbox {
   /** Lends connections. */
   readonly leasing: Leasing
@@ -34,6 +37,7 @@ export class Coordinator implements LinkMailbox {
   readonly #buffered: Buffered
   readonly #sendWindow: number
   readonly #readyCalls: Set<Call> = new Set()
+  #vigil: Cancel | undefined = undefined
   #ended = false
 
   constructor(settings: Settings, world: World, language: Language) {
@@ -116,6 +120,7 @@ export class Coordinator implements LinkMailbox {
     const error = poolClosed(this.#settings.name, 'maybe-executed')
     for (const link of links) if (link !== undefined) this.#abandon(link, 'shutdown', error)
     links.length = 0
+    this.#setRefs()
     this.#dispatch.stop()
   }
 
@@ -228,6 +233,7 @@ export class Coordinator implements LinkMailbox {
     this.#numbers.shardsLost++
     this.#dispatch.books.suspendShard(shard)
     this.#abandon(link, 'shard-lost', error)
+    this.#setRefs()
     this.#dispatch.act()
   }
 
@@ -245,9 +251,19 @@ export class Coordinator implements LinkMailbox {
     }
   }
 
+  /** Keeps the process alive for those who wait: through the shards, or a timer while none lives. */
   #setRefs(): void {
-    const on = this.#waits.refed || !this.#settings.allowExitOnIdle
-    for (const link of this.#dispatch.links) link?.host.setRef(on)
+    const on = !this.#ended && (this.#waits.refed || !this.#settings.allowExitOnIdle)
+    let live = false
+    for (const link of this.#dispatch.links) {
+      link?.host.setRef(on)
+      live ||= link !== undefined
+    }
+    if (on && !live) this.#vigil ??= this.#world.timer(VIGIL_MS, true, () => undefined)
+    else {
+      this.#vigil?.()
+      this.#vigil = undefined
+    }
   }
 
   // Deciding and acting.

@@ -1,6 +1,14 @@
 /** What of the protocol runs on the calling thread. */
 import { deserialize, serialize } from 'node:v8'
-import { type Codec, type CodecProtocol, loadProtocol, PoolError, type ProtocolReference, type Scope, type ShardInfo } from '@cenote/pool-worker'
+import {
+  type Codec,
+  type CodecProtocol,
+  loadProtocol,
+  PoolError,
+  type ProtocolReference,
+  type Scope,
+  type ShardInfo,
+} from '@cenote/pool-worker'
 
 /** The caller's side of a protocol. */
 export interface Language {

@@ -26,14 +26,11 @@ export interface ConnectionInfo {
  * @example
  * import { createPool, resp } from '@cenote/pool-core'
  *
- * export async function transfer(): Promise<void> {
- *   await using pool = await createPool({ endpoint: 'tcp://127.0.0.1:6379', protocol: resp() })
- *   await pool.use(async (lease) => {
- *     await lease.request(['MULTI'])
- *     await lease.request(['INCRBY', 'a', 1])
- *     await lease.request(['EXEC'])
- *   })
- * }
+ * await using pool = await createPool({ endpoint: 'tcp://127.0.0.1:6379', protocol: resp() })
+ * await using lease = await pool.acquire()
+ * await lease.request(['MULTI'])
+ * await lease.request(['INCRBY', 'a', 1])
+ * await lease.request(['EXEC'])
  */
 export class Lease<Req = unknown, Rep = unknown> {
   readonly #leasing: Leasing
@@ -59,14 +56,32 @@ export class Lease<Req = unknown, Rep = unknown> {
     this.grantedAt = grantedAt
   }
 
-  /** Aborts, with the error as its reason, when the connection dies while the lease is held. */
+  /**
+   * Aborts, with the error as its reason, when the connection dies while the lease is held.
+   *
+   * @example
+   * import { setTimeout } from 'node:timers/promises'
+   * import { createPool, resp } from '@cenote/pool-core'
+   *
+   * await using pool = await createPool({ endpoint: 'tcp://127.0.0.1:6379', protocol: resp() })
+   * await pool.use((lease) => setTimeout(10, undefined, { signal: lease.signal })) // waits no longer than the connection lives
+   */
   get signal(): AbortSignal {
     this.#abort ??= new AbortController()
     if (this.#lostBy !== undefined && !this.#abort.signal.aborted) this.#abort.abort(this.#lostBy)
     return this.#abort.signal
   }
 
-  /** Which connection this is. */
+  /**
+   * Which connection this is.
+   *
+   * @example
+   * import { createPool, resp } from '@cenote/pool-core'
+   *
+   * await using pool = await createPool({ endpoint: 'tcp://127.0.0.1:6379', protocol: resp() })
+   * await using lease = await pool.acquire()
+   * console.log(lease.connection.shard) // 0
+   */
   get connection(): ConnectionInfo {
     return this.#leasing.connectionInfo(this.#line)
   }
@@ -78,6 +93,12 @@ export class Lease<Req = unknown, Rep = unknown> {
    * @param options.signal - Rejects with `signal.reason`; the connection is destroyed if the request had been written.
    * @throws PoolError `LEASE_RELEASED`, `REQUEST_TIMEOUT`, `CONNECTION_LOST`, `PROTOCOL_ERROR`, `REPLY_TOO_LARGE`, `SHARD_LOST`, `BAD_REQUEST`.
    * @throws ReplyError when the server answered with an error; the connection stays good.
+   *
+   * @example
+   * import { createPool, resp } from '@cenote/pool-core'
+   *
+   * await using pool = await createPool({ endpoint: 'tcp://127.0.0.1:6379', protocol: resp() })
+   * const replies = await pool.use((lease) => Promise.all([lease.request(['INCR', 'a']), lease.request(['INCR', 'b'])]))
    */
   request(request: Req, options?: AcquireOptions): Promise<Rep> {
     try {
@@ -99,13 +120,35 @@ export class Lease<Req = unknown, Rep = unknown> {
    * @throws PoolError `LEASE_RELEASED`: released, or the stream was taken already.
    * @throws PoolError `BAD_REQUEST`: replies are owed.
    * @throws PoolError `CONNECTION_LOST`: the connection has died.
+   *
+   * @example
+   * import { once } from 'node:events'
+   * import { createPool } from '@cenote/pool-core'
+   *
+   * await using pool = await createPool({ endpoint: 'tcp://127.0.0.1:7' })
+   * await using lease = await pool.acquire()
+   * const stream = lease.stream()
+   * stream.write('hello')
+   * const [chunk] = await once(stream, 'data')
+   * console.log(String(chunk)) // hello
    */
   stream(): Duplex {
     if (this.#released) throw new PoolError('LEASE_RELEASED', 'this lease has been released')
     return this.#leasing.stream(this as Lease)
   }
 
-  /** Calls `listener` with each push that the server sends on this connection and the protocol delivers. Returns what takes it off again. */
+  /**
+   * Calls `listener` with each push that the server sends on this connection and the protocol delivers, until the lease ends.
+   * Returns what takes it off again.
+   *
+   * @example
+   * import { createPool, resp } from '@cenote/pool-core'
+   *
+   * await using pool = await createPool({ endpoint: 'tcp://127.0.0.1:6379', protocol: resp() })
+   * await using lease = await pool.acquire()
+   * const off = lease.onPush((push) => console.error(push))
+   * off()
+   */
   onPush(listener: (value: Rep) => void): () => void {
     this.#listeners ??= new Set()
     const listeners = this.#listeners.add(listener)
@@ -117,6 +160,13 @@ export class Lease<Req = unknown, Rep = unknown> {
    *
    * @param options.reusable - After `stream()`: both sides have left the connection as a new caller expects it. Default false: it is destroyed.
    * @throws PoolError `LEASE_RELEASED`: it was released before.
+   *
+   * @example
+   * import { createPool, resp } from '@cenote/pool-core'
+   *
+   * await using pool = await createPool({ endpoint: 'tcp://127.0.0.1:6379', protocol: resp() })
+   * const lease = await pool.acquire()
+   * lease.release()
    */
   release(options: { readonly reusable?: boolean } = {}): void {
     if (this.#released) throw new PoolError('LEASE_RELEASED', 'this lease has been released already')
@@ -127,6 +177,13 @@ export class Lease<Req = unknown, Rep = unknown> {
    * Ends the lease and its connection at once; requests in flight reject with CONNECTION_LOST and `error` as the cause.
    *
    * @throws PoolError `LEASE_RELEASED`: it was released before.
+   *
+   * @example
+   * import { createPool, resp } from '@cenote/pool-core'
+   *
+   * await using pool = await createPool({ endpoint: 'tcp://127.0.0.1:6379', protocol: resp() })
+   * const lease = await pool.acquire()
+   * lease.destroy(new Error('its answers make no sense'))
    */
   destroy(error?: Error): void {
     if (this.#released) throw new PoolError('LEASE_RELEASED', 'this lease has been released already')

@@ -15,6 +15,7 @@ export class LocalLife implements ShardLife {
   readonly #control: RemoteControl
   readonly #bells: ReturnType<typeof localBells>
   #shard: Shard | undefined
+  #destroyed: Promise<void> | undefined
   #finish: (cause: unknown) => void = () => undefined
   #leave: () => void = () => undefined
 
@@ -36,12 +37,19 @@ export class LocalLife implements ShardLife {
     return this.#control.close()
   }
 
-  async destroy(cause: Error): Promise<void> {
+  destroy(cause: Error): Promise<void> {
     this.#control.end(cause)
     this.#finish(cause)
+    this.#destroyed ??= this.#destroy()
+    return this.#destroyed
+  }
+
+  async #destroy(): Promise<void> {
     await this.#shard?.close()
-    for (const port of [this.#channel.port1, this.#channel.port2]) port.close()
     for (const bell of this.#bells) bell.close()
+    const closed = new Promise((resolve) => this.#channel.port1.once('close', resolve))
+    for (const port of [this.#channel.port1, this.#channel.port2]) port.close()
+    await closed
     this.#leave()
   }
 

@@ -33,13 +33,15 @@ export interface CloseOptions {
   readonly timeoutMs?: number | undefined
 }
 
-/** A module's handlers as the pool offers them: input in, output out. */
+/** A module's handlers as the pool offers them: input in, output out. One that takes no input, or undefined, is called without. */
 export type PoolHandlers<Module> = {
   readonly [Name in keyof Module as Module[Name] extends (...args: never[]) => unknown ? Name : never]: Module[Name] extends (
     input: infer Input,
     ...rest: never[]
   ) => infer Output
-    ? (input: Input, options?: HandlerOptions) => Promise<Awaited<Output>>
+    ? (
+        ...args: undefined extends Input ? [input?: Input, options?: HandlerOptions] : [input: Input, options?: HandlerOptions]
+      ) => Promise<Awaited<Output>>
     : never
 }
 
@@ -58,9 +60,34 @@ export type FittingHandlers<Module, Req, Rep, Client> = {
 
 const CLOSE_MS = 10_000
 
-/** A pool of connections. Made by `createPool`. */
+/** What the shards may take, at least, to close their sockets after the work has ended. */
+const STOP_MS = 2_000
+
+/**
+ * A pool of connections. Made by `createPool`.
+ *
+ * @example
+ * import { createPool, type Pool, type RespReply, type RespRequest, resp } from '@cenote/pool-core'
+ *
+ * const pool: Pool<RespRequest, RespReply> = await createPool({ endpoint: 'tcp://127.0.0.1:6379', protocol: resp() })
+ * await pool.close()
+ */
 export class Pool<Req = never, Rep = never, Module = Record<never, never>> {
-  /** The functions of the handlers module, each run in a shard next to a connection of its own. */
+  /**
+   * The functions of the handlers module, each run in a shard next to a connection that is its alone until it settles. A call takes
+   * the input and `HandlerOptions`; input and result are cloned.
+   *
+   * @throws PoolError `HANDLER_FAILED`: it threw; `cause` is what. Errors of its connection come as they are.
+   * @throws PoolError `REQUEST_TIMEOUT`: `timeoutMs` is over, by default the pool's `handlerTimeoutMs` (Infinity); it is told by its signal.
+   * @throws PoolError `NOT_CLONEABLE`: the input or the result cannot be cloned.
+   * @throws PoolError `SHARD_LOST`, `POOL_CLOSED`, `BAD_OPTION`; and as `acquire`.
+   *
+   * @example
+   * import type { Pool } from '@cenote/pool-core'
+   *
+   * type Reports = { total(key: string): Promise<number> } // as handlersAt<typeof import('./reports.js')>(url) types it
+   * export const today = (pool: Pool<never, never, Reports>): Promise<number> => pool.handlers.total('today', { timeoutMs: 5_000 })
+   */
   readonly handlers: PoolHandlers<Module>
   readonly #settings: Settings
   readonly #language: Language
@@ -81,7 +108,15 @@ export class Pool<Req = never, Rep = never, Module = Record<never, never>> {
     this.handlers = Object.freeze(Object.assign(Object.create(null), Object.fromEntries(entries))) as PoolHandlers<Module>
   }
 
-  /** The pool's name, in errors and statistics. */
+  /**
+   * The pool's name, in errors and statistics.
+   *
+   * @example
+   * import { createPool } from '@cenote/pool-core'
+   *
+   * await using pool = await createPool({ endpoint: 'tcp://127.0.0.1:7', name: 'echo' })
+   * console.log(pool.name) // echo
+   */
   get name(): string {
     return this.#settings.name
   }
@@ -100,11 +135,9 @@ export class Pool<Req = never, Rep = never, Module = Record<never, never>> {
    * @example
    * import { createPool, resp } from '@cenote/pool-core'
    *
-   * export async function ping(): Promise<unknown> {
-   *   await using pool = await createPool({ endpoint: 'tcp://127.0.0.1:6379', protocol: resp() })
-   *   await using lease = await pool.acquire({ timeoutMs: 250 })
-   *   return await lease.request(['PING'])
-   * }
+   * await using pool = await createPool({ endpoint: 'tcp://127.0.0.1:6379', protocol: resp() })
+   * await using lease = await pool.acquire({ timeoutMs: 2_000 })
+   * console.log(await lease.request(['PING'])) // PONG
    */
   async acquire(options: AcquireOptions = {}): Promise<Lease<Req, Rep>> {
     const checked = checkCallOptions(options, ['timeoutMs', 'signal'])
@@ -114,6 +147,13 @@ export class Pool<Req = never, Rep = never, Module = Record<never, never>> {
   /**
    * Lends a connection that is idle at this moment, and was less than `probeAfterIdleMs` ago in use; else undefined. Never waits.
    * @throws PoolError `POOL_CLOSED`.
+   *
+   * @example
+   * import { createPool, resp } from '@cenote/pool-core'
+   *
+   * await using pool = await createPool({ endpoint: 'tcp://127.0.0.1:6379', protocol: resp() })
+   * using lease = pool.tryAcquire()
+   * console.log(lease === undefined) // true
    */
   tryAcquire(): Lease<Req, Rep> | undefined {
     return this.#coordinator.leasing.tryAcquire() as Lease<Req, Rep> | undefined // as above
@@ -121,7 +161,19 @@ export class Pool<Req = never, Rep = never, Module = Record<never, never>> {
 
   /**
    * Runs a function with a connection and releases it afterwards, whatever happens.
+   *
+   * @param options - As for `acquire`.
    * @throws As `acquire`, and whatever the function throws.
+   *
+   * @example
+   * import { createPool, resp } from '@cenote/pool-core'
+   *
+   * await using pool = await createPool({ endpoint: 'tcp://127.0.0.1:6379', protocol: resp() })
+   * const visits = await pool.use(async (lease) => {
+   *   await lease.request(['MULTI'])
+   *   await lease.request(['INCR', 'visits'])
+   *   return lease.request(['EXEC'])
+   * })
    */
   async use<T>(work: (lease: Lease<Req, Rep>) => T | Promise<T>, options: AcquireOptions = {}): Promise<T> {
     if (typeof work !== 'function') throw new PoolError('BAD_OPTION', 'use: its first argument must be a function')
@@ -143,6 +195,13 @@ export class Pool<Req = never, Rep = never, Module = Record<never, never>> {
    * @throws PoolError `BAD_REQUEST`: the codec refuses it, or it needs a lease, for it changes the connection.
    * @throws PoolError `CONNECTION_LOST`, `PROTOCOL_ERROR`, `DESYNC`, `REPLY_TOO_LARGE`, `SHARD_LOST`, `RESOURCE_EXHAUSTED`; and as `acquire`.
    * @throws ReplyError when the server answered with an error.
+   *
+   * @example
+   * import { createPool, resp } from '@cenote/pool-core'
+   *
+   * await using pool = await createPool({ endpoint: 'tcp://127.0.0.1:6379', protocol: resp() })
+   * await pool.request(['SET', 'greeting', 'hello'])
+   * console.log(await pool.request(['GET', 'greeting'], { timeoutMs: 2_000, idempotent: true })) // hello
    */
   request(request: Req, options?: RequestOptions): Promise<Rep> {
     return this.#request(request, options) as Promise<Rep> // the protocol's types are known here alone
@@ -150,13 +209,31 @@ export class Pool<Req = never, Rep = never, Module = Record<never, never>> {
 
   /**
    * Resolves when `minConnections` are open.
-   * @throws PoolError `ACQUIRE_TIMEOUT`: they were not in time; `cause` is the last connect error. `POOL_CLOSED`.
+   *
+   * @param options.timeoutMs - Default: the pool's `acquireTimeoutMs`.
+   * @throws PoolError `ACQUIRE_TIMEOUT`: they were not in time; `cause` is the last connect error.
+   * @throws PoolError `POOL_CLOSED`, `BAD_OPTION`.
+   *
+   * @example
+   * import { createPool, resp } from '@cenote/pool-core'
+   *
+   * await using pool = await createPool({ endpoint: 'tcp://127.0.0.1:6379', protocol: resp(), minConnections: 2 })
+   * await pool.ready()
    */
   async ready(options: AcquireOptions = {}): Promise<void> {
     await this.#coordinator.ready(checkCallOptions(options, ['timeoutMs', 'signal']))
   }
 
-  /** The pool in numbers, at this moment. */
+  /**
+   * The pool in numbers, at this moment.
+   *
+   * @example
+   * import { createPool, resp } from '@cenote/pool-core'
+   *
+   * await using pool = await createPool({ endpoint: 'tcp://127.0.0.1:6379', protocol: resp() })
+   * await pool.request(['PING'])
+   * console.log(pool.stats().connections) // 1
+   */
   stats(): PoolStats {
     return this.#coordinator.stats()
   }
@@ -164,6 +241,15 @@ export class Pool<Req = never, Rep = never, Module = Record<never, never>> {
   /**
    * Refuses new work, rejects who waits with POOL_CLOSED, lets granted work finish, then destroys what is left.
    * Resolves when no thread, port, timer or socket of the pool is left. Calling it again returns the same promise.
+   *
+   * @param options.timeoutMs - How long granted work may go on. Default 10_000.
+   * @throws PoolError `BAD_OPTION`: the pool stays open.
+   *
+   * @example
+   * import { createPool, resp } from '@cenote/pool-core'
+   *
+   * const pool = await createPool({ endpoint: 'tcp://127.0.0.1:6379', protocol: resp() })
+   * await pool.close({ timeoutMs: 1_000 })
    */
   close(options: CloseOptions = {}): Promise<void> {
     if (this.#closed === undefined) {
@@ -187,9 +273,10 @@ export class Pool<Req = never, Rep = never, Module = Record<never, never>> {
   }
 
   async #close(timeoutMs: number): Promise<void> {
+    const until = performance.now() + timeoutMs
     await this.#coordinator.drain(timeoutMs)
     this.#coordinator.end()
-    await this.#shards.stop(CLOSE_MS)
+    await this.#shards.stop(Math.max(STOP_MS, Math.min(CLOSE_MS, until - performance.now())))
   }
 
   #request(request: Req, given: RequestOptions | undefined): Promise<unknown> {
@@ -237,11 +324,9 @@ export class Pool<Req = never, Rep = never, Module = Record<never, never>> {
  * @example
  * import { createPool, resp } from '@cenote/pool-core'
  *
- * export async function main(): Promise<void> {
- *   const pool = await createPool({ endpoint: 'tcp://127.0.0.1:6379', protocol: resp(), shards: 2, maxConnections: 16 })
- *   console.log(await pool.request(['GET', 'greeting']))
- *   await pool.close()
- * }
+ * const pool = await createPool({ endpoint: 'tcp://127.0.0.1:6379', protocol: resp(), shards: 2, maxConnections: 16 })
+ * console.log(await pool.request(['PING'])) // PONG
+ * await pool.close()
  */
 export function createPool<Req = never, Rep = never, Client = undefined, Module = Record<never, never>>(
   options: PoolOptions<Req, Rep, Client, Module> & { readonly handlers?: FittingHandlers<Module, Req, Rep, Client> | undefined },

@@ -15,8 +15,9 @@ export interface FakeConnection<Req, Rep> extends ShardConnection<Req, Rep> {
  * @example
  * import { fakeConnection } from '@cenote/pool-core/testing'
  *
- * const connection = fakeConnection<readonly string[], string>(['"value"'])
- * export const reply: Promise<string> = connection.request(['GET', 'key'])
+ * const connection = fakeConnection<readonly string[], string>(['value'])
+ * console.log(await connection.request(['GET', 'key'])) // value
+ * console.log(connection.requests.length) // 1
  */
 export function fakeConnection<Req = unknown, Rep = unknown>(
   replies: Iterable<Rep | Error> | ((request: Req) => Rep | Error | Promise<Rep>),

@@ -5,6 +5,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads'
 import {
   type Bell,
+  type Cancel,
   createRing,
   decodeError,
   type LinkMemory,
@@ -96,6 +97,8 @@ export class ThreadLife implements ShardLife {
   #exited: Promise<number | undefined> = Promise.resolve(undefined)
   #piscina: Piscina<StartTask, Settled<StartedShard>> | undefined
   #destroyed: Promise<void> | undefined
+  /** The wait for a sign that says more. */
+  #patience: { readonly ms: number; readonly cancel: Cancel } | undefined
   #finish: (cause: unknown) => void = () => undefined
 
   constructor(settings: Settings, shardSettings: ShardSettings, world: World) {
@@ -109,6 +112,7 @@ export class ThreadLife implements ShardLife {
     this.#control = new RemoteControl(shard, control.port1, this.#bell)
     this.ended = new Promise((resolve) => {
       this.#finish = (cause) => {
+        this.#patience?.cancel()
         this.#control.end(cause)
         resolve(this.#control.cause)
       }
@@ -198,11 +202,12 @@ export class ThreadLife implements ShardLife {
     }
   }
 
-  /** A sign of death. One that says little waits a moment for one that says more. */
-  #sign(cause: unknown, patienceMs: number): void {
-    if (this.#destroyed !== undefined) return
-    if (patienceMs === 0) this.#finish(cause)
-    else this.#world.timer(patienceMs, true, () => this.#finish(cause))
+  /** A sign of death. One that says little waits a moment for one that says more, and so waits less. */
+  #sign(cause: unknown, ms: number): void {
+    if (this.#destroyed !== undefined || (this.#patience !== undefined && this.#patience.ms <= ms)) return
+    this.#patience?.cancel()
+    if (ms === 0) this.#finish(cause)
+    else this.#patience = { ms, cancel: this.#world.timer(ms, true, () => this.#finish(cause)) }
   }
 
   /** Whether the promise settles within the time. */

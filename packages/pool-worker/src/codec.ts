@@ -39,6 +39,14 @@ const FIRST_BYTES = 1024
 /**
  * Where a codec writes its request. Small requests go straight into the ring; one that outgrows the room there moves
  * to memory of its own.
+ *
+ * @example
+ * import type { FrameWriter } from '@cenote/pool-core/shard'
+ *
+ * export function encode(request: string, out: FrameWriter): void {
+ *   out.uint(Buffer.byteLength(request), 2)
+ *   out.utf8(request)
+ * }
  */
 export class FrameWriter {
   #target: Buffer

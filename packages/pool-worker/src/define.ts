@@ -16,7 +16,7 @@ export type PushVerdict<Req> = 'ignore' | 'deliver' | 'destroy' | 'reply' | { re
 /** The connection as a codec's hooks and a user's handlers see it: requests that never cross a thread. */
 export interface ShardConnection<Req, Rep> {
   /** Sends a request and waits for its reply. Several may be in flight; replies come in order. */
-  request(request: Req): Promise<Rep>
+  readonly request: (request: Req) => Promise<Rep> // no method: of those TypeScript accepts narrower requests
 }
 
 /** The connection as `onConnect`, `probe` and `reset` of a codec see it. */
@@ -80,16 +80,18 @@ export type ProtocolDefinition<Req, Rep, Client = undefined, Options = unknown> 
 ) & { readonly [TYPES]?: { request: Req; reply: Rep; client: Client; options: Options } }
 
 /**
- * Defines a protocol; the default export of its module.
+ * Defines a protocol as a codec; the default export of its module.
  *
  * @example
+ * // greeting.ts
  * import { defineProtocol, lineCodec } from '@cenote/pool-core/shard'
  *
  * export default defineProtocol<string, string>({
  *   name: 'greeting',
+ *   pipelining: 16,
  *   codec: lineCodec(),
  *   async onConnect(connection) {
- *     const hello = await connection.next()
+ *     const hello = await connection.request('hello')
  *     if (hello !== 'hello') throw new Error('not a greeting server')
  *   },
  * })
@@ -97,6 +99,31 @@ export type ProtocolDefinition<Req, Rep, Client = undefined, Options = unknown> 
 export function defineProtocol<Req, Rep, Options = unknown>(
   definition: CodecProtocol<Req, Rep, Options>,
 ): ProtocolDefinition<Req, Rep, undefined, Options>
+/**
+ * Defines a protocol as a library that owns the socket; the default export of its module.
+ *
+ * @example
+ * import { createInterface } from 'node:readline'
+ * import { defineProtocol } from '@cenote/pool-core/shard'
+ *
+ * interface Client {
+ *   readonly lines: AsyncIterator<string>
+ *   write(text: string): void
+ * }
+ *
+ * export default defineProtocol<string, string, Client>({
+ *   name: 'readline',
+ *   connect(connection) {
+ *     const socket = connection.socket()
+ *     return { lines: createInterface(socket)[Symbol.asyncIterator](), write: (text) => void socket.write(text) }
+ *   },
+ *   async execute({ lines, write }, request) {
+ *     write(`${request}\n`)
+ *     const { value } = await lines.next()
+ *     return String(value)
+ *   },
+ * })
+ */
 export function defineProtocol<Req, Rep, Client, Options = unknown>(
   definition: ClientProtocol<Req, Rep, Client, Options>,
 ): ProtocolDefinition<Req, Rep, Client, Options>
@@ -131,6 +158,13 @@ export type OptionsOf<Module> = Module extends { default: { readonly [TYPES]?: {
  * @param url - An absolute `file:` URL. If its `.js` is absent, the same name with `.ts` or `.mts` is tried.
  * @param options - Cloneable; reach the hooks as `connection.options`, frozen, and are never printed.
  * @throws PoolError `BAD_OPTION`: not a `file:` URL, or options that cannot be cloned.
+ *
+ * @example
+ * import { createPool, protocolAt } from '@cenote/pool-core'
+ *
+ * const protocol = protocolAt<typeof import('./greeting.js')>(new URL('./greeting.js', import.meta.url))
+ * await using pool = await createPool({ endpoint: 'tcp://127.0.0.1:7', protocol })
+ * console.log(await pool.request('how are you')) // how are you
  */
 export function protocolAt<Module>(url: URL | string, options?: OptionsOf<Module>): ProtocolOf<Module> {
   const reference: ProtocolReference = { url: fileUrl(url, 'protocol'), options: cloneOptions(options, 'protocol') }
@@ -153,6 +187,21 @@ export interface Handlers<Module = Record<never, never>> {
  *
  * @param url - An absolute `file:` URL. If its `.js` is absent, the same name with `.ts` or `.mts` is tried.
  * @throws PoolError `BAD_OPTION`: not a `file:` URL.
+ *
+ * @example
+ * // reports.ts
+ * import type { ContextOf, line } from '@cenote/pool-core/shard'
+ *
+ * export async function size(request: string, { connection }: ContextOf<typeof line>): Promise<number> {
+ *   return (await connection.request(request)).length
+ * }
+ *
+ * @example
+ * import { createPool, handlersAt, line } from '@cenote/pool-core'
+ *
+ * const handlers = handlersAt<typeof import('./reports.js')>(new URL('./reports.js', import.meta.url))
+ * await using pool = await createPool({ endpoint: 'tcp://127.0.0.1:7', protocol: line(), handlers })
+ * console.log(await pool.handlers.size('hello')) // 5
  */
 export function handlersAt<Module>(url: URL | string): Handlers<Module> {
   return { url: fileUrl(url, 'handlers') }

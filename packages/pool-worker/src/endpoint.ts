@@ -26,6 +26,8 @@ const MAX_PATH_BYTES = 107
  * @throws PoolError `BAD_OPTION`: what is wrong with it.
  *
  * @example
+ * import { parseEndpoint } from '@cenote/pool-worker'
+ *
  * parseEndpoint('tcp://[::1]:6379') // { transport: 'tcp', host: '::1', port: 6379 }
  */
 export function parseEndpoint(input: unknown): Endpoint {

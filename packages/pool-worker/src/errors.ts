@@ -55,7 +55,7 @@ const BRAND = Symbol.for('cenote.PoolError')
  * @example
  * import { PoolError } from '@cenote/pool-core'
  *
- * function mayRetry(error: unknown): boolean {
+ * export function mayRetry(error: unknown): boolean {
  *   return PoolError.is(error) && error.outcome === 'not-sent'
  * }
  */
@@ -84,6 +84,14 @@ export class PoolError extends Error {
 /**
  * A reply that the server meant as an error. The connection stays good.
  * `code` is the first word of a RESP error (`ERR`, `WRONGTYPE`, …).
+ *
+ * @example
+ * import { createPool, ReplyError, resp } from '@cenote/pool-core'
+ *
+ * await using pool = await createPool({ endpoint: 'tcp://127.0.0.1:6379', protocol: resp() })
+ * await pool.request(['NO-SUCH-COMMAND']).catch((error: unknown) => {
+ *   if (ReplyError.is(error)) console.log(error.code) // ERR
+ * })
  */
 export class ReplyError extends Error {
   override readonly name = 'ReplyError'

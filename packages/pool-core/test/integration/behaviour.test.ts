@@ -115,8 +115,14 @@ test('release comes once; disposing afterwards does nothing', async () => {
   const pool = await open()
   const lease = await pool.acquire()
   lease.release()
-  assert.throws(() => lease.release(), (error: { code?: string }) => error.code === 'LEASE_RELEASED')
-  assert.throws(() => lease.destroy(), (error: { code?: string }) => error.code === 'LEASE_RELEASED')
+  assert.throws(
+    () => lease.release(),
+    (error: { code?: string }) => error.code === 'LEASE_RELEASED',
+  )
+  assert.throws(
+    () => lease.destroy(),
+    (error: { code?: string }) => error.code === 'LEASE_RELEASED',
+  )
   lease[Symbol.dispose]()
   await rejects(lease.request('late'), 'LEASE_RELEASED')
   const { acquired, released } = pool.stats().counters
@@ -151,7 +157,10 @@ test('a request that changes its connection needs a lease; one that must be alon
   const held = pool.request('hold it')
   await server.received('hold it')
   assert.is(await pool.request('alone'), 'alone')
-  assert.equal(server.peers.map((peer) => peer.lines), [['hold it'], ['alone']])
+  assert.equal(
+    server.peers.map((peer) => peer.lines),
+    [['hold it'], ['alone']],
+  )
   server.release('it')
   await held
 })
@@ -309,7 +318,10 @@ test('tryAcquire lends what is idle and fresh, and never waits', async () => {
   assert.is(pool.tryAcquire(), undefined, 'it would need a probe')
   assert.is(pool.stats().idle, 1)
   await pool.close()
-  assert.throws(() => pool.tryAcquire(), (error: { code?: string }) => error.code === 'POOL_CLOSED')
+  assert.throws(
+    () => pool.tryAcquire(),
+    (error: { code?: string }) => error.code === 'POOL_CLOSED',
+  )
 })
 
 // Connections come and go.
@@ -318,7 +330,10 @@ test('minConnections are opened at the start, spread over the shards, and opened
   const pool = await open({ shards: 2, maxConnections: 8, minConnections: 4, backoff: { initialMs: 1 } })
   await pool.ready()
   assert.is(pool.stats().connections, 4)
-  assert.equal(pool.stats().shards.map((shard) => shard.connections), [2, 2])
+  assert.equal(
+    pool.stats().shards.map((shard) => shard.connections),
+    [2, 2],
+  )
   for (const peer of server.peers.slice(0, 3)) peer.socket.destroy()
   await until(() => server.open.length === 4 && server.peers.length === 7, 'the lost ones are replaced')
   await pool.ready()
@@ -326,7 +341,12 @@ test('minConnections are opened at the start, spread over the shards, and opened
 })
 
 test('ready() gives up at its deadline, with what went wrong last as the cause', async () => {
-  const pool = await createPool({ endpoint: `tcp://127.0.0.1:${await freePort()}`, shards: 0, minConnections: 1, backoff: { initialMs: 1 } })
+  const pool = await createPool({
+    endpoint: `tcp://127.0.0.1:${await freePort()}`,
+    shards: 0,
+    minConnections: 1,
+    backoff: { initialMs: 1 },
+  })
   const error = await rejects(pool.ready({ timeoutMs: 100 }), 'ACQUIRE_TIMEOUT')
   assert.is((error.cause as { code?: string }).code, 'CONNECT_FAILED')
   await pool.close()
@@ -365,7 +385,10 @@ test('a connection idle for long is probed before it is lent, and a dead one is 
   if (peer !== undefined) peer.mute = true
   await fewMs()
   assert.is(await pool.use((lease) => lease.request('third')), 'third')
-  assert.equal(server.peers.map((each) => each.lines), [['first', 'ping', 'second', 'ping'], ['third']])
+  assert.equal(
+    server.peers.map((each) => each.lines),
+    [['first', 'ping', 'second', 'ping'], ['third']],
+  )
   assert.is(pool.stats().counters.closedBy.probe, 1)
 })
 
@@ -380,7 +403,10 @@ for (const shards of [0, 1]) {
       const counts = dying.map((peer) => peer.lines.length)
       await Promise.all(dying.map((peer) => server.finish(peer)))
       assert.is(await pool.request(`turn ${turn}`), `turn ${turn}`)
-      assert.equal(dying.map((peer) => peer.lines.length), counts)
+      assert.equal(
+        dying.map((peer) => peer.lines.length),
+        counts,
+      )
     }
     assert.is(server.lines.length, 80)
   })
@@ -393,7 +419,10 @@ for (const shards of [0, 1]) {
     const [first] = server.peers
     if (first !== undefined) await server.finish(first)
     assert.is(await lease.request('one'), 'one')
-    assert.equal(server.peers.map((peer) => peer.lines), [[], ['one']])
+    assert.equal(
+      server.peers.map((peer) => peer.lines),
+      [[], ['one']],
+    )
     assert.is.not(lease.connection.id, id)
     assert.not.ok(signal.aborted)
     server.peers[1]?.socket.destroy()
@@ -416,7 +445,10 @@ for (const shards of [0, 1]) {
       Atomics.wait(closed, 0, 0, 1_000) // on the calling thread its sockets end only after this
       while (performance.now() < until);
       const replies = await Promise.all(Array.from({ length: 100 }, (_, turn) => pool.request(`turn ${turn}`)))
-      assert.equal(replies, Array.from({ length: 100 }, (_, turn) => `turn ${turn}`))
+      assert.equal(
+        replies,
+        Array.from({ length: 100 }, (_, turn) => `turn ${turn}`),
+      )
       const lease = await pool.acquire()
       assert.is(await lease.request('leased'), 'leased')
       lease.release()
@@ -432,7 +464,10 @@ for (const shards of [0, 1]) {
 
 test('credentials are asked for anew for each connect', async () => {
   let asked = 0
-  const pool = await open({ maxConnections: 3, credentials: async () => ({ username: `user${++asked}`, password: 'x' }) }, { greeting: 'hello' })
+  const pool = await open(
+    { maxConnections: 3, credentials: async () => ({ username: `user${++asked}`, password: 'x' }) },
+    { greeting: 'hello' },
+  )
   releaseAll(await acquireAll(pool, 3))
   assert.equal([...server.lines].sort(), ['hello user1 x', 'hello user2 x', 'hello user3 x'])
 })
@@ -452,7 +487,10 @@ test('credentials that reject, or never come, are failures to connect', async ()
   const silent = await open({ credentials: () => new Promise(() => undefined), connectTimeoutMs: 50 })
   assert.is((await rejects(silent.acquire(), 'CONNECT_TIMEOUT')).outcome, 'not-sent')
   assert.is(server.peers.length, 0)
-  assert.equal([rejecting, throwing, silent].map((pool) => pool.stats().connections), [0, 0, 0])
+  assert.equal(
+    [rejecting, throwing, silent].map((pool) => pool.stats().connections),
+    [0, 0, 0],
+  )
 })
 
 test.run()

@@ -125,7 +125,10 @@ for (const shards of [0, 2]) {
 
       const next = pool.request('next')
       await until(() => pool.stats().pending.requests === 1, 'the next one waits')
-      assert.is(pool.stats().shards.reduce((sum, shard) => sum + shard.handlers, 0), 1)
+      assert.is(
+        pool.stats().shards.reduce((sum, shard) => sum + shard.handlers, 0),
+        1,
+      )
       assert.equal(server.lines, ['hold late'])
       server.release('late')
       assert.is(await next, 'next')

@@ -2,7 +2,7 @@
  * A caller who gave up, at each stage of a connection's life, against a peer that answers late: nobody else ever sees
  * that reply, and what the caller was told of it agrees with the peer's log.
  */
-import { createPool, handlersAt, type Pool, PoolError, protocolAt } from '@cenote/pool-core'
+import { createPool, handlersAt, type Pool, PoolError, type PoolOptions, protocolAt } from '@cenote/pool-core'
 import * as assert from 'uvu/assert'
 import { suite, until } from '../../../pool-worker/test/kit/kit.ts'
 import { startOracle } from '../support/oracle.ts'
@@ -52,6 +52,9 @@ interface Told {
   readonly nonce: string
   readonly error: unknown
 }
+
+/** More options of the pool. */
+type Extra = Pick<PoolOptions, 'ringBytes'>
 
 class Abandoned extends Error {}
 
@@ -151,7 +154,7 @@ class Case {
   }
 }
 
-async function run(name: keyof typeof WAYS, shards: number, work: (context: Case) => Promise<void>): Promise<void> {
+async function run(name: keyof typeof WAYS, shards: number, work: (context: Case) => Promise<void>, more: Extra = {}): Promise<void> {
   const way = WAYS[name]
   const pool = await createPool({
     endpoint: oracle.endpoint,
@@ -160,6 +163,7 @@ async function run(name: keyof typeof WAYS, shards: number, work: (context: Case
     shards,
     pipelining: way.pipelining,
     maxConnections: 2 * Math.max(1, shards),
+    ...more,
   })
   const context = new Case(pool, way, shards)
   try {
@@ -169,6 +173,9 @@ async function run(name: keyof typeof WAYS, shards: number, work: (context: Case
     await pool.close({ timeoutMs: 1_000 })
   }
 }
+
+/** Longer than what may be on its way to a shard at once, with a ring of 16 KiB. */
+const LONG = 'x'.repeat(20_000)
 
 const HOW = ['aborted', 'timed out'] as const
 
@@ -290,6 +297,75 @@ for (const shards of [1, 2]) {
           await context.rest()
         }))
     }
+  }
+}
+
+for (const shards of [0, 1, 2]) {
+  for (const name of ['an exclusive request', "a lease's request", 'a handler that leaves too'] as const) {
+    for (const how of HOW) {
+      test(`${name} ${how} ends its connection though the peer stays silent, shards ${shards}`, () =>
+        run(name, shards, async (context) => {
+          await context.warm()
+          await until(() => oracle.connections === context.connections, 'all are open')
+          await context.giveUp(how, 'hold', (nonce) => oracle.did(nonce, 'read'))
+          await until(() => oracle.connections < context.connections, 'the peer sees the end')
+          await context.others()
+          await context.rest()
+        }))
+    }
+  }
+
+  for (const how of HOW) {
+    test(`while the oldest reply of a shared connection was ${how}, requests go elsewhere, shards ${shards}`, () =>
+      run('a shared request', shards, async (context) => {
+        const held = await context.giveUp(how, 'hold', (nonce) => oracle.did(nonce, 'read'))
+        for (let turn = 0; turn < 2; turn++) await context.others()
+        oracle.release(held)
+        await context.others()
+        await context.rest()
+      }))
+  }
+}
+
+for (const name of ['a shared request', 'an exclusive request', "a lease's request"] as const) {
+  for (const how of HOW) {
+    test(`${name} ${how} while it waits for room on its way to the shard was not sent, or not whole`, () =>
+      run(
+        name,
+        1,
+        async (context) => {
+          await context.warm()
+          const word = new Int32Array(new SharedArrayBuffer(4))
+          const { begun, ended } = blockOne(context.pool, word)
+          await begun
+          const lease = await context.pool.acquire()
+          const requests = [0, 1, 2].map(() => oracle.ask('now'))
+          const controller = new AbortController()
+          const options = how === 'aborted' ? { signal: controller.signal } : { timeoutMs: 20 }
+          // All on one connection: the lease's, or that which the lease gives back.
+          const ask = (request: string) => (name === "a lease's request" ? lease.request(request, options) : context.pool.request(request, options))
+          if (name !== "a lease's request") lease.release()
+          const calls = requests.map(({ nonce, request }) =>
+            ask(`${request} ${LONG}`).then(
+              () => assert.unreachable('it was answered'),
+              (error: unknown) => void context.told.push({ nonce, error }),
+            ),
+          )
+          controller.abort(new Abandoned())
+          await Promise.all(calls)
+          if (name === "a lease's request") lease.release()
+          Atomics.store(word, 0, 1)
+          Atomics.notify(word, 0)
+          await ended
+          await context.others()
+          await context.rest()
+          const log = await oracle.log()
+          for (const { nonce } of requests) assert.not.ok(log.includes(nonce), `${nonce} was read`)
+          const outcomes = context.told.map(({ error }) => (PoolError.is(error) ? error.outcome : 'aborted'))
+          if (how === 'timed out') assert.ok(outcomes.includes('not-sent') && outcomes.includes('maybe-executed'), outcomes.join())
+        },
+        { ringBytes: { toShard: 16_384, toMain: 65_536 } },
+      ))
   }
 }
 

@@ -282,6 +282,7 @@ test('createPool rejects with the cause when its threads have too little memory 
   const starved = createPool({
     endpoint: 'tcp://127.0.0.1:1',
     shards: 1,
+    protocol: line(),
     handlers,
     worker: { resourceLimits: { maxOldGenerationSizeMb: 1, maxYoungGenerationSizeMb: 1 } },
   })

@@ -20,6 +20,9 @@ test.before(() => {
 })
 test.after(() => certificates.remove())
 
+/** Takes everything, says nothing, and goes when its client goes. */
+const mutely = (socket: Socket): void => void socket.resume().once('end', () => socket.end())
+
 const echo = (socket: Socket): void => void socket.pipe(socket)
 
 function tlsPeer({ cert, key }: Certificate, options: PeerOptions['tls'] = {}, serve = echo): Promise<Peer> {
@@ -162,7 +165,7 @@ for (const shards of [0, 1]) {
   const quick = { shards, connectTimeoutMs: 80, acquireTimeoutMs: 10_000 }
 
   test(`a server that accepts and never shakes hands is CONNECT_TIMEOUT by the connect deadline, with shards: ${shards}`, async () => {
-    const mute = await keep(startPeer((socket) => void socket.resume()))
+    const mute = await keep(startPeer(mutely))
     const pool = await open(`tls://localhost:${mute.port}`, { ...quick, tls: trusted() })
     const error = await rejects(pool.request('x'), 'CONNECT_TIMEOUT')
     assert.is(error.phase, 'connect')
@@ -172,7 +175,7 @@ for (const shards of [0, 1]) {
   })
 
   test(`a hand-shake hook that never settles is CONNECT_TIMEOUT by the connect deadline, with shards: ${shards}`, async () => {
-    const mute = await keep(startPeer((socket) => void socket.resume()))
+    const mute = await keep(startPeer(mutely))
     const protocol = protocolAt<typeof import('../fixtures/endless-handshake.ts')>(new URL('../fixtures/endless-handshake.js', import.meta.url))
     const pool = await keep(createPool({ endpoint: mute.endpoint, protocol, ...quick, maxConnections: 2 }))
     await rejects(pool.request('x'), 'CONNECT_TIMEOUT')

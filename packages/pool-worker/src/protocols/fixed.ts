@@ -18,8 +18,10 @@ const RULES = { bytes: wholeNumber(1) }
  * @throws PoolError `BAD_OPTION`: `bytes` is missing or not a whole number from 1 up, or an unknown option.
  *
  * @example
- * const pool = await createPool({ endpoint: 'tcp://127.0.0.1:7000', protocol: fixed({ bytes: 8 }) })
- * const answer = await pool.request(Buffer.from('12345678'))
+ * import { createPool, fixed } from '@cenote/pool-core'
+ *
+ * await using pool = await createPool({ endpoint: 'tcp://127.0.0.1:7000', protocol: fixed({ bytes: 8 }) })
+ * console.log(String(await pool.request(Buffer.from('12345678')))) // 12345678
  */
 export function fixed(options: FixedOptions): Protocol<Uint8Array, Buffer> {
   fixedCodec(options)
@@ -30,6 +32,11 @@ export function fixed(options: FixedOptions): Protocol<Uint8Array, Buffer> {
  * The codec alone, for a protocol of one's own. A request of another length is BAD_REQUEST.
  *
  * @throws PoolError `BAD_OPTION`: `bytes` is missing or not a whole number from 1 up, or an unknown option.
+ *
+ * @example
+ * import { defineProtocol, fixedCodec } from '@cenote/pool-core/shard'
+ *
+ * export default defineProtocol<Uint8Array, Buffer>({ name: 'clock', codec: fixedCodec({ bytes: 8 }) })
  */
 export function fixedCodec(options: FixedOptions): RangeCodec<Uint8Array, Buffer> {
   checkOptions('fixed', options, RULES)

@@ -22,8 +22,10 @@ const RULES = { size: oneOf(1, 2, 4), littleEndian: anyBoolean, includesHeader: 
  * @throws PoolError `BAD_OPTION`: an unknown option, or one of the wrong kind.
  *
  * @example
- * const pool = await createPool({ endpoint: 'tcp://127.0.0.1:7000', protocol: lengthPrefixed({ size: 2 }) })
- * const answer = await pool.request(Buffer.from('hello'))
+ * import { createPool, lengthPrefixed } from '@cenote/pool-core'
+ *
+ * await using pool = await createPool({ endpoint: 'tcp://127.0.0.1:7000', protocol: lengthPrefixed({ size: 2 }) })
+ * console.log(String(await pool.request(Buffer.from('hello')))) // hello
  */
 export function lengthPrefixed(options?: LengthPrefixedOptions): Protocol<Uint8Array, Buffer> {
   checkOptions('lengthPrefixed', options, RULES)
@@ -34,6 +36,21 @@ export function lengthPrefixed(options?: LengthPrefixedOptions): Protocol<Uint8A
  * The codec alone, for a protocol of one's own. A request that its length cannot hold is BAD_REQUEST.
  *
  * @throws PoolError `BAD_OPTION`: an unknown option, or one of the wrong kind.
+ *
+ * @example
+ * import { defineProtocol, type FrameWriter, lengthPrefixedCodec } from '@cenote/pool-core/shard'
+ *
+ * const { createFramer, decode, encode } = lengthPrefixedCodec({ size: 2 })
+ *
+ * export default defineProtocol<object, unknown>({
+ *   name: 'json',
+ *   pipelining: 16,
+ *   codec: {
+ *     createFramer,
+ *     encode: (request: object, out: FrameWriter) => encode(Buffer.from(JSON.stringify(request)), out),
+ *     decode: (frame: Buffer): unknown => JSON.parse(String(decode(frame))),
+ *   },
+ * })
  */
 export function lengthPrefixedCodec(options?: LengthPrefixedOptions): RangeCodec<Uint8Array, Buffer> {
   checkOptions('lengthPrefixed', options, RULES)

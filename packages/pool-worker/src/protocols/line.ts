@@ -26,8 +26,10 @@ const RULES = {
  * @throws PoolError `BAD_OPTION`: an unknown option, or one of the wrong kind.
  *
  * @example
- * const pool = await createPool({ endpoint: 'tcp://127.0.0.1:7000', protocol: line({ delimiter: '\r\n' }) })
- * const answer = await pool.request('hello')
+ * import { createPool, line } from '@cenote/pool-core'
+ *
+ * await using pool = await createPool({ endpoint: 'tcp://127.0.0.1:7000', protocol: line({ delimiter: '\r\n' }) })
+ * console.log(await pool.request('hello')) // hello
  */
 export function line(options?: LineOptions): Protocol<string, string> {
   lineCodec(options)
@@ -39,6 +41,11 @@ export function line(options?: LineOptions): Protocol<string, string> {
  * characters that the encoding has not is BAD_REQUEST: it would be read as other requests than it is.
  *
  * @throws PoolError `BAD_OPTION`: an unknown option, or one of the wrong kind.
+ *
+ * @example
+ * import { defineProtocol, lineCodec } from '@cenote/pool-core/shard'
+ *
+ * export default defineProtocol<string, string>({ name: 'shout', codec: lineCodec({ maxLineBytes: 1024 }) })
  */
 export function lineCodec(options?: LineOptions): RangeCodec<string, string> {
   checkOptions('line', options, RULES)

@@ -8,11 +8,13 @@ import { PoolError } from '../errors.ts'
  * byte that comes while a connection is idle removes it from the pool.
  *
  * @example
- * const pool = await createPool({ endpoint: 'tcp://127.0.0.1:7', protocol: raw() })
+ * import { createPool, raw } from '@cenote/pool-core'
+ *
+ * await using pool = await createPool({ endpoint: 'tcp://127.0.0.1:7', protocol: raw() })
  * await pool.use(async (lease) => {
  *   const socket = lease.stream()
  *   socket.end('hello')
- *   for await (const chunk of socket) console.log(String(chunk))
+ *   for await (const chunk of socket) console.log(String(chunk)) // hello
  * })
  */
 export function raw(): Protocol<never, never> {

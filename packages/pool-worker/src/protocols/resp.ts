@@ -41,16 +41,25 @@ const RULES = { username: anyString, password: anyString, database: wholeNumber(
  * @throws PoolError `BAD_OPTION`: an unknown option, or one of the wrong kind.
  *
  * @example
- * const pool = await createPool({ endpoint: 'tcp://127.0.0.1:6379', protocol: resp({ database: 1 }) })
+ * import { createPool, resp } from '@cenote/pool-core'
+ *
+ * await using pool = await createPool({ endpoint: 'tcp://127.0.0.1:6379', protocol: resp({ database: 1 }) })
  * await pool.request(['SET', 'key', 'value', 'PX', 60_000])
- * const value = await pool.request(['GET', 'key'])
+ * console.log(await pool.request(['GET', 'key'])) // value
  */
 export function resp(options?: RespOptions): Protocol<RespRequest, RespReply> {
   checkOptions('resp', options, RULES)
   return builtin('resp', options)
 }
 
-/** The codec alone, for a protocol of one's own. Of the options only `buffers` counts. */
+/**
+ * The codec alone, for a protocol of one's own. `buffers`: whether bulk strings come as Buffers, default false.
+ *
+ * @example
+ * import { defineProtocol, type RespReply, type RespRequest, respCodec } from '@cenote/pool-core/shard'
+ *
+ * export default defineProtocol<RespRequest, RespReply>({ name: 'kin', pipelining: 64, codec: respCodec({ buffers: true }) })
+ */
 export function respCodec(options?: Pick<RespOptions, 'buffers'>): RangeCodec<RespRequest, RespReply> {
   const buffers = options?.buffers === true
   return {
