@@ -240,15 +240,19 @@ export class Coordinator implements LinkMailbox {
   /** Settles all that a link still owes. */
   #abandon(link: Link, reason: CloseReason, error: PoolError): void {
     link.end()
+    const unsent = withOutcome(error, 'not-sent')
     for (const line of [...link.lines()]) {
       const { lease, run, stream } = line
       if (line.openedAt > 0) this.#numbers.closed(line.closing ?? reason)
-      for (const call of link.dissolve(line))
-        if (!call.settled) this.#waits.reject(call, call.ordinal < 0 ? withOutcome(error, 'not-sent') : error)
+      for (const call of link.dissolve(line)) this.#fail(call, call.ordinal < 0 ? unsent : error)
       stream?.lost(error)
       lease?.lost(error)
-      if (run !== undefined && !run.call.settled) this.#waits.reject(run.call, error)
+      if (run !== undefined) this.#fail(run.call, error)
     }
+  }
+
+  #fail(call: Call, error: PoolError): void {
+    if (!call.settled) this.#waits.reject(call, error)
   }
 
   /** Keeps the process alive for those who wait: through the shards, or a timer while none lives. */

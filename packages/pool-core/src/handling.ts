@@ -81,7 +81,7 @@ export class Handling {
       (error: unknown) => {
         if (!run.call.settled) this.#dispatch.waits.reject(run.call, error)
         if (run.resulted({ ok: false, error: encodeError(error) })) return
-        if (line.run === run) link.cancelRun(slot, id)
+        if (line.run === run) link.cancelRun(slot, id, true)
       },
     )
   }

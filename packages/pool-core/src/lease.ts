@@ -11,6 +11,7 @@ import type { AcquireOptions } from './pool.ts'
 export interface ConnectionInfo {
   /** Unique within the pool's life. */
   readonly id: string
+  /** Which shard holds it, from 0. */
   readonly shard: number
   /** Printed without credentials. */
   readonly endpoint: string
@@ -75,12 +76,14 @@ export class Lease<Req = unknown, Rep = unknown> {
   /**
    * Which connection this is.
    *
+   * @throws PoolError `CONNECTION_LOST`: it has died.
+   *
    * @example
    * import { createPool, resp } from '@cenote/pool-core'
    *
    * await using pool = await createPool({ endpoint: 'tcp://127.0.0.1:6379', protocol: resp() })
    * await using lease = await pool.acquire()
-   * console.log(lease.connection.shard) // 0
+   * console.log(lease.connection.uses) // 1
    */
   get connection(): ConnectionInfo {
     return this.#leasing.connectionInfo(this.#line)

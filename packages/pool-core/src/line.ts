@@ -115,12 +115,15 @@ export class Line {
     this.pump()
   }
 
-  /** Takes a call out whose first byte has not gone. */
+  /**
+   * Takes out what is left of a call's message: the shard, told of the cancel, wants no more of it.
+   * @returns Whether nothing of it had gone.
+   */
   withdraw(call: Call): boolean {
-    const at = this.#outbox.findIndex((item) => item.call === call && item.sent === 0 && call.ordinal < 0)
+    const at = this.#outbox.findIndex((item) => item.call === call)
     if (at < 0) return false
-    for (const item of this.#outbox.splice(at, 1)) this.#buffered.bytes -= item.payload.length
-    return true
+    for (const item of this.#outbox.splice(at, 1)) this.#buffered.bytes -= item.payload.length - item.sent
+    return call.ordinal < 0
   }
 
   /** Starts a stream: from now on its own window counts. */

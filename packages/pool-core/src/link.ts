@@ -191,8 +191,9 @@ export class Link {
     return id
   }
 
-  cancelRun(slot: Slot, id: number): void {
-    this.#control(Kind.CANCEL, 0, slot, id)
+  /** Tells a handler that its caller has gone; with `uncalled`, that its input never comes. */
+  cancelRun(slot: Slot, id: number, uncalled = false): void {
+    this.#control(Kind.CANCEL, uncalled ? Flag.EXCLUSIVE : 0, slot, id)
   }
 
   /**

@@ -1,5 +1,5 @@
 /** The public face: checks arguments, types what goes in and out, and decides nothing. */
-import { type HandlerContext, PoolError, type Protocol, realWorld, type World } from '@cenote/pool-worker'
+import { type HandlerContext, PoolError, realWorld, type World } from '@cenote/pool-worker'
 import { Coordinator } from './coordinator.ts'
 import { type Language, loadLanguage } from './language.ts'
 import type { Lease } from './lease.ts'
@@ -77,10 +77,10 @@ export class Pool<Req = never, Rep = never, Module = Record<never, never>> {
    * The functions of the handlers module, each run in a shard next to a connection that is its alone until it settles. A call takes
    * the input and `HandlerOptions`; input and result are cloned.
    *
-   * @throws PoolError `HANDLER_FAILED`: it threw; `cause` is what. Errors of its connection come as they are.
+   * @throws PoolError `HANDLER_FAILED`: it threw, or rejected; `cause` is with what.
    * @throws PoolError `REQUEST_TIMEOUT`: `timeoutMs` is over, by default the pool's `handlerTimeoutMs` (Infinity); it is told by its signal.
    * @throws PoolError `NOT_CLONEABLE`: the input or the result cannot be cloned.
-   * @throws PoolError `SHARD_LOST`, `POOL_CLOSED`, `BAD_OPTION`; and as `acquire`.
+   * @throws PoolError `CONNECTION_LOST`: the connection died before the handler began. `SHARD_LOST`: the shard died; and as `acquire`.
    *
    * @example
    * import type { Pool } from '@cenote/pool-core'
@@ -357,5 +357,3 @@ export async function openPool<Req, Rep, Client, Module>(
     throw error
   }
 }
-
-export type { Protocol }

@@ -17,6 +17,18 @@ test('a dead shared connection takes no further request', () => {
   assert.is(slot.state, 'closing')
 })
 
+test('a shared connection that becomes idle above maxIdle is closed', () => {
+  const rig = new Rig({ pipelining: 1, maxConnections: 3, maxIdle: 1 })
+  const [a, b] = [rig.leased(), rig.leased()]
+  rig.release(a)
+  rig.request()
+  rig.release(b)
+  rig.finish(a)
+
+  assert.equal(rig.take(), ['close 0/0 idle'])
+  assert.is(rig.books.counts().idle, 1)
+})
+
 test('a request joins the connection with the fewest in flight', () => {
   const rig = new Rig({ pipelining: 16 })
   const [a, b] = [rig.leased(), rig.leased()]

@@ -84,6 +84,14 @@ test('every block and every example compiles', () => {
   assert.equal(compile(folder, blocks), [])
 })
 
+test('a block that does not compile is named by its file and line', () => {
+  const code = "import { createPool } from '@cenote/pool-core'\n\nawait createPool({ endpoint: 'unix:/a', shards: 'two' })\n"
+  const bad: Block = { file: 'docs/GUIDE.md', line: 10, code, path: 'docs-GUIDE-md/line-10', named: false }
+  const problems = compile(writeBlocks([bad]), [bad])
+  assert.is(problems.length, 1)
+  assert.match(problems[0] ?? '', /^docs\/GUIDE\.md:12: error TS\d+: /)
+})
+
 test('no block escapes this test by another name for TypeScript', () => {
   for (const file of markdown)
     assert.not.match(read(file), /^ *(~~~|```+ *(?!ts\n)(js|javascript|typescript|tsx|mts|mjs)|``` +ts| +```ts)/im, file)

@@ -18,6 +18,7 @@ export interface Framer {
 export interface Codec<Req, Rep> {
   /** Writes one request. A throw is BAD_REQUEST, and nothing was sent. */
   encode(request: Req, out: FrameWriter): void
+  /** Makes the framer of a new connection. */
   createFramer(): Framer
   /** Turns one whole frame into a reply. A thrown `ReplyError` rejects its request alone; any other throw is PROTOCOL_ERROR. */
   decode(frame: Buffer): Rep

@@ -23,7 +23,9 @@ export interface ShardConnection<Req, Rep> {
 export interface HookConnection<Req, Rep, Options = unknown> extends ShardConnection<Req, Rep> {
   /** Waits for the next frame without asking: for servers that speak first. */
   next(): Promise<Rep>
+  /** What `protocolAt` was given, frozen. */
   readonly options: Options
+  /** The pool's, asked anew for this connect. */
   readonly credentials: Credentials | undefined
   readonly endpoint: Endpoint
 }
@@ -34,13 +36,16 @@ export interface ClientConnection<Options = unknown> {
   socket(): Socket
   /** Says that the client is done for: it is lent no more and closed when its work is. */
   retire(reason: string): void
+  /** What `protocolAt` was given, frozen. */
   readonly options: Options
+  /** The pool's, asked anew for this connect. */
   readonly credentials: Credentials | undefined
   readonly endpoint: Endpoint
 }
 
 /** A protocol as a codec: bytes on a socket. Loaded on both sides. */
 export interface CodecProtocol<Req, Rep, Options = unknown> {
+  /** For errors. */
   readonly name: string
   /** Calls in flight on one connection. Default 1: a request has its connection for itself. */
   readonly pipelining?: number
@@ -52,7 +57,10 @@ export interface CodecProtocol<Req, Rep, Options = unknown> {
   onConnect?(connection: HookConnection<Req, Rep, Options>): Promise<void> | void
   /** The health check of an idle connection; throwing, rejecting or taking longer than `probeTimeoutMs` destroys it. */
   probe?(connection: HookConnection<Req, Rep, Options>): Promise<void> | void
-  /** Undoes what 'lease' requests changed, before the next caller; failing destroys the connection. Without it they are destroyed. */
+  /**
+   * Undoes what 'lease' requests changed, before the next caller; failing or taking longer than `probeTimeoutMs` destroys the connection.
+   * Without it, each connection that they changed is destroyed.
+   */
   reset?(connection: HookConnection<Req, Rep, Options>): Promise<void> | void
   /** What a push means. Default 'destroy'. */
   push?(value: Rep): PushVerdict<Req>
@@ -62,12 +70,19 @@ export interface CodecProtocol<Req, Rep, Options = unknown> {
 
 /** A protocol as an existing library that owns the socket. Loaded in the shard only; requests and replies are cloned. */
 export interface ClientProtocol<Req, Rep, Client, Options = unknown> {
+  /** For errors. */
   readonly name: string
+  /** Calls of `execute` at a time on one client. Default 1. */
   readonly pipelining?: number
+  /** Makes the client from the connected socket, within the connect deadline. Throwing destroys the connection. */
   connect(connection: ClientConnection<Options>): Promise<Client> | Client
+  /** Carries out one request; `signal` aborts when its caller has gone. */
   execute(client: Client, request: Req, context: { readonly signal: AbortSignal }): Promise<Rep> | Rep
+  /** The health check of an idle client; throwing, rejecting or taking longer than `probeTimeoutMs` destroys it. */
   probe?(client: Client): Promise<void> | void
+  /** Undoes what a lease or a handler changed, before the next caller; failing destroys the connection. */
   reset?(client: Client): Promise<void> | void
+  /** The connection ends: lets the client say good-bye. */
   close?(client: Client): Promise<void> | void
 }
 

@@ -3,26 +3,47 @@ import { inspect } from 'node:util'
 
 /** Why a call failed. Stable: branch on `code`, never on `message`. */
 export type PoolErrorCode =
+  /** An option is unknown or of the wrong kind; the message names it. */
   | 'BAD_OPTION'
+  /** The protocol refuses the request, or it needs a lease. Nothing was sent. */
   | 'BAD_REQUEST'
+  /** No connection within `acquireTimeoutMs`; `cause` is the last connect error, if any. */
   | 'ACQUIRE_TIMEOUT'
+  /** `maxPending` callers wait already. */
   | 'QUEUE_FULL'
+  /** The pool is closed, or closes and this call still waited. */
   | 'POOL_CLOSED'
+  /** DNS or the connect failed; `cause` is the system's error. */
   | 'CONNECT_FAILED'
+  /** DNS, connect, TLS and hand-shake took longer than `connectTimeoutMs`. */
   | 'CONNECT_TIMEOUT'
+  /** The TLS hand-shake failed, or the server's certificate is not trusted. */
   | 'TLS_REJECTED'
+  /** The server refuses the credentials. */
   | 'AUTH_FAILED'
+  /** No reply, or no result of a handler, in time; `phase` says where the time went. */
   | 'REQUEST_TIMEOUT'
+  /** The connection ended before the reply came. */
   | 'CONNECTION_LOST'
+  /** What the server sent is not of the protocol. The connection is destroyed. */
   | 'PROTOCOL_ERROR'
+  /** A reply or bytes that belong to nobody. The connection is destroyed. */
   | 'DESYNC'
+  /** A reply longer than `maxReplyBytes`. The connection is destroyed. */
   | 'REPLY_TOO_LARGE'
+  /** The lease, or a view of its connection, is over. */
   | 'LEASE_RELEASED'
+  /** A hook of the protocol, or the credentials' function, failed; `cause` is what it threw. */
   | 'HOOK_FAILED'
+  /** A handler failed; `cause` is what it threw. */
   | 'HANDLER_FAILED'
+  /** A value cannot cross to another thread. */
   | 'NOT_CLONEABLE'
+  /** The thread that held the connection has died; it is replaced. */
   | 'SHARD_LOST'
+  /** A thread could not be started, or a module not be loaded; `cause` says why. */
   | 'NO_SHARD'
+  /** More bytes would wait than `maxBufferedBytes`, or too many calls are in flight. */
   | 'RESOURCE_EXHAUSTED'
 
 /** Where a call was when it failed. */
@@ -33,9 +54,11 @@ export type Outcome = 'not-sent' | 'maybe-executed' | 'executed'
 
 /** The pool at the moment of the failure. */
 export interface PoolCounts {
+  /** In whatever state, those being opened or closed included. */
   readonly connections: number
   readonly idle: number
   readonly opening: number
+  /** Callers who wait. */
   readonly pending: number
 }
 
@@ -62,8 +85,11 @@ const BRAND = Symbol.for('cenote.PoolError')
 export class PoolError extends Error {
   override readonly name = 'PoolError'
   readonly code: PoolErrorCode
+  /** Where the call was. */
   readonly phase: PoolErrorPhase | undefined
+  /** What the server may have seen of it: whether it may be tried again. */
   readonly outcome: Outcome | undefined
+  /** The pool at that moment, where that explains the error. */
   readonly counts: PoolCounts | undefined
 
   constructor(code: PoolErrorCode, message: string, details: PoolErrorDetails = {}) {

@@ -29,7 +29,7 @@ export const Kind = {
   SEND: 2,
   /** Run a handler on the slot. id: call id; name and input come over the control plane. Answer: DONE (then IDLE or LOST unless CLEAN). */
   EXECUTE: 3,
-  /** The caller of a call has gone. id: call id. With EXCLUSIVE, a call already written destroys the connection. */
+  /** The caller of a call, or of a handler, has gone. id: call id. With EXCLUSIVE, a call already written destroys the connection; a handler's input will not come. */
   CANCEL: 4,
   /** The lease has ended. With RESET: prove the connection fit (reset hook, boundary, nothing owed), answer IDLE or LOST. Without: no answer. */
   RELEASE: 5,

@@ -33,10 +33,14 @@ export class Run {
     this.callId = callId
   }
 
-  /** The caller has gone. One that has not begun never does. */
-  cancel(): void {
+  /**
+   * The caller has gone. One that has not begun never does.
+   * @param uncalled - The control plane's call will not come: its input could not be cloned.
+   */
+  cancel(uncalled = false): void {
     if (this.#begun) this.#abort.abort()
     else this.refuse(failure('HANDLER_FAILED', 'the handler was cancelled before it began', undefined, true))
+    if (uncalled) this.#runs.delete(this)
   }
 
   /** The connection is lost; a running handler meets that in its requests. */

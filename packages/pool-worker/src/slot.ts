@@ -147,7 +147,7 @@ export class Slot implements Driver, Place {
 
   /** CANCEL of a call, or of the running handler. */
   cancel(callId: number, exclusive: boolean): void {
-    if (this.run?.callId === callId) this.run.cancel()
+    if (this.run?.callId === callId) this.run.cancel(exclusive)
     else this.#side?.cancel(callId, exclusive)
   }
 

@@ -116,8 +116,7 @@ export class Books {
     if (slot.inFlight > 0) {
       if (!slot.reserved) this.#placement.move(slot, 'shared')
       this.#serve()
-    } else if (this.#pending.size > 0) this.#available(slot)
-    else if (this.#retired) this.#close(slot, 'shutdown')
+    } else if (this.#pending.size > 0 || this.#retired || !this.#mayIdle()) this.#available(slot)
     else this.#toIdle(slot)
   }
 

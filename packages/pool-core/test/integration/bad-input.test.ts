@@ -100,7 +100,11 @@ const UNLOADABLE = [
   ['a protocol module that is missing', { protocol: protocolAt<FaultyModule>(fixture('absent')) }, /absent\.js nor .*absent\.ts/],
   ['a protocol module that throws at import', { protocol: protocolAt<FaultyModule>(fixture('throwing-protocol')) }, /thrown at import/],
   ['a protocol module without a default export', { protocol: protocolAt<FaultyModule>(fixture('no-protocol')) }, /no default export/],
-  ['a protocol module that exports something else', { protocol: protocolAt<FaultyModule>(fixture('wrong-protocol')) }, /exports no protocol/],
+  [
+    'a protocol module that exports something else',
+    { protocol: protocolAt<FaultyModule>(fixture('wrong-protocol')) },
+    /exports no protocol/,
+  ],
   [
     'a protocol whose codec cannot be made',
     { protocol: protocolAt<FaultyModule>(PROTOCOL, { words: new Int32Array(2), make: true }) },

@@ -1,10 +1,8 @@
-import { once } from 'node:events'
-import { Worker } from 'node:worker_threads'
-import { createPool, type Lease, line, type Pool, type PoolOptions, protocolAt } from '@cenote/pool-core'
+import { createPool, type Lease, type Pool, type PoolOptions, protocolAt } from '@cenote/pool-core'
 import * as assert from 'uvu/assert'
 import { rejects, suite, until } from '../../../pool-worker/test/kit/kit.ts'
-import { freePort } from '../../../pool-worker/test/kit/servers.ts'
 import type * as sessionProtocol from '../fixtures/session-protocol.ts'
+import { acquireAll, fewMs, reasonOf, releaseAll } from '../support/callers.ts'
 import { type SessionServer, startSessions } from '../support/session-server.ts'
 
 type SessionPool = Pool<string, string>
@@ -32,26 +30,6 @@ async function open(options: Partial<PoolOptions> = {}, told?: sessionProtocol.S
   const pool = await createPool({ endpoint: server.endpoint, shards: 0, ...options, protocol, handlers: undefined })
   pools.push(pool)
   return pool
-}
-
-const acquireAll = (pool: SessionPool, count: number): Promise<Lease<string, string>[]> =>
-  Promise.all(Array.from({ length: count }, () => pool.acquire()))
-
-const releaseAll = (leases: readonly Lease<string, string>[]): void => {
-  for (const lease of leases) lease.release()
-}
-
-/** What a promise was rejected with, as it is. */
-const reasonOf = (promise: Promise<unknown>): Promise<unknown> =>
-  promise.then(
-    () => assert.unreachable('it resolved'),
-    (reason: unknown) => reason,
-  )
-
-/** Ends when the clock of the machine has gone on by a few milliseconds. */
-async function fewMs(): Promise<void> {
-  const end = performance.now() + 3
-  while (performance.now() < end) await new Promise(setImmediate)
 }
 
 // Leases.
@@ -89,6 +67,14 @@ test('connections released above maxIdle are closed', async () => {
   assert.is(pool.stats().idle, 1)
   await until(() => pool.stats().counters.closedBy.idle === 3, 'three have closed')
   await until(() => server.peers.length === 4 && server.open.length === 1, 'the server has seen it')
+})
+
+test('maxIdle holds for connections of requests too', async () => {
+  const pool = await open({ maxConnections: 4, maxIdle: 1, pipelining: 1 })
+  const texts = ['a', 'b', 'c', 'd']
+  assert.equal(await Promise.all(texts.map((text) => pool.request(text))), texts)
+  assert.is(pool.stats().idle, 1)
+  await until(() => pool.stats().connections === 1, 'the others are closed')
 })
 
 test('a lease tells which connection it has', async () => {
@@ -321,175 +307,6 @@ test('tryAcquire lends what is idle and fresh, and never waits', async () => {
   assert.throws(
     () => pool.tryAcquire(),
     (error: { code?: string }) => error.code === 'POOL_CLOSED',
-  )
-})
-
-// Connections come and go.
-
-test('minConnections are opened at the start, spread over the shards, and opened anew when they are lost', async () => {
-  const pool = await open({ shards: 2, maxConnections: 8, minConnections: 4, backoff: { initialMs: 1 } })
-  await pool.ready()
-  assert.is(pool.stats().connections, 4)
-  assert.equal(
-    pool.stats().shards.map((shard) => shard.connections),
-    [2, 2],
-  )
-  for (const peer of server.peers.slice(0, 3)) peer.socket.destroy()
-  await until(() => server.open.length === 4 && server.peers.length === 7, 'the lost ones are replaced')
-  await pool.ready()
-  assert.is(pool.stats().idle, 4)
-})
-
-test('ready() gives up at its deadline, with what went wrong last as the cause', async () => {
-  const pool = await createPool({
-    endpoint: `tcp://127.0.0.1:${await freePort()}`,
-    shards: 0,
-    minConnections: 1,
-    backoff: { initialMs: 1 },
-  })
-  const error = await rejects(pool.ready({ timeoutMs: 100 }), 'ACQUIRE_TIMEOUT')
-  assert.is((error.cause as { code?: string }).code, 'CONNECT_FAILED')
-  await pool.close()
-  await rejects(pool.ready(), 'POOL_CLOSED')
-})
-
-test('each idle connection is closed by its own time: one that is used stays, while the others go', async () => {
-  const pool = await open({ maxConnections: 3, idleTimeoutMs: 100 })
-  releaseAll(await acquireAll(pool, 3))
-  while (pool.stats().connections > 1) assert.is(await pool.request('in use'), 'in use')
-  assert.is(pool.stats().counters.closedBy.idle, 2)
-  assert.is(server.peers.length, 3)
-  await until(() => server.open.length === 0, 'the last goes too, when nobody uses it')
-})
-
-test('idle connections are closed down to minConnections and no further', async () => {
-  const pool = await open({ maxConnections: 4, minConnections: 2, idleTimeoutMs: 30 })
-  const clock = await open({ maxConnections: 1, idleTimeoutMs: 30 })
-  releaseAll(await acquireAll(pool, 4))
-  await until(() => pool.stats().connections === 2, 'two are closed')
-  for (let turn = 0; turn < 3; turn++) {
-    await clock.request('tick')
-    await until(() => clock.stats().connections === 0, 'the time has passed once more')
-  }
-  assert.is(pool.stats().connections, 2)
-  assert.is(pool.stats().counters.closedBy.idle, 2)
-})
-
-test('a connection idle for long is probed before it is lent, and a dead one is replaced unseen', async () => {
-  const pool = await open({ maxConnections: 1, probeAfterIdleMs: 1, probeTimeoutMs: 50 })
-  await pool.request('first')
-  await fewMs()
-  assert.is(await pool.request('second'), 'second')
-  assert.equal(server.lines, ['first', 'ping', 'second'])
-  const [peer] = server.peers
-  if (peer !== undefined) peer.mute = true
-  await fewMs()
-  assert.is(await pool.use((lease) => lease.request('third')), 'third')
-  assert.equal(
-    server.peers.map((each) => each.lines),
-    [['first', 'ping', 'second', 'ping'], ['third']],
-  )
-  assert.is(pool.stats().counters.closedBy.probe, 1)
-})
-
-for (const shards of [0, 1]) {
-  const where = shards === 0 ? 'on the calling thread' : 'in a thread'
-
-  test(`${where}: a request just after the peer's FIN goes to another connection, and not a byte to the dead one`, async () => {
-    const pool = await open({ shards, maxConnections: 2 })
-    for (let turn = 0; turn < 40; turn++) {
-      await pool.request(`warm ${turn}`)
-      const dying = server.open.filter((peer) => !peer.socket.writableEnded)
-      const counts = dying.map((peer) => peer.lines.length)
-      await Promise.all(dying.map((peer) => server.finish(peer)))
-      assert.is(await pool.request(`turn ${turn}`), `turn ${turn}`)
-      assert.equal(
-        dying.map((peer) => peer.lines.length),
-        counts,
-      )
-    }
-    assert.is(server.lines.length, 80)
-  })
-
-  test(`${where}: a lease that has sent nothing is given another connection once, unseen`, async () => {
-    const pool = await open({ shards, maxConnections: 1 })
-    const lease = await pool.acquire()
-    const { signal } = lease
-    const { id } = lease.connection
-    const [first] = server.peers
-    if (first !== undefined) await server.finish(first)
-    assert.is(await lease.request('one'), 'one')
-    assert.equal(
-      server.peers.map((peer) => peer.lines),
-      [[], ['one']],
-    )
-    assert.is.not(lease.connection.id, id)
-    assert.not.ok(signal.aborted)
-    server.peers[1]?.socket.destroy()
-    await until(() => signal.aborted, 'the second loss is told')
-    await rejects(lease.request('two'), 'CONNECTION_LOST')
-    lease.release()
-    assert.equal([pool.stats().counters.acquired, pool.stats().counters.released], [1, 1])
-  })
-
-  test(`${where}: while the calling thread stands still for 1 s the peer closes all connections; no request fails`, async () => {
-    const closed = new Int32Array(new SharedArrayBuffer(4))
-    const peer = new Worker(new URL('../fixtures/closing-server.js', import.meta.url), { workerData: closed })
-    const [port] = (await once(peer, 'message')) as [number] // what the fixture posts
-    const pool = await createPool({ endpoint: `tcp://127.0.0.1:${port}`, protocol: line(), shards, maxConnections: 4 })
-    try {
-      releaseAll(await acquireAll(pool, 4))
-      assert.is(pool.stats().idle, 4)
-      peer.postMessage('close')
-      const until = performance.now() + 1_000
-      Atomics.wait(closed, 0, 0, 1_000) // on the calling thread its sockets end only after this
-      while (performance.now() < until);
-      const replies = await Promise.all(Array.from({ length: 100 }, (_, turn) => pool.request(`turn ${turn}`)))
-      assert.equal(
-        replies,
-        Array.from({ length: 100 }, (_, turn) => `turn ${turn}`),
-      )
-      const lease = await pool.acquire()
-      assert.is(await lease.request('leased'), 'leased')
-      lease.release()
-      assert.equal(pool.check(), [])
-    } finally {
-      await pool.close()
-      await peer.terminate()
-    }
-  })
-}
-
-// Credentials.
-
-test('credentials are asked for anew for each connect', async () => {
-  let asked = 0
-  const pool = await open(
-    { maxConnections: 3, credentials: async () => ({ username: `user${++asked}`, password: 'x' }) },
-    { greeting: 'hello' },
-  )
-  releaseAll(await acquireAll(pool, 3))
-  assert.equal([...server.lines].sort(), ['hello user1 x', 'hello user2 x', 'hello user3 x'])
-})
-
-test('credentials that reject, or never come, are failures to connect', async () => {
-  const cause = new Error('no ticket')
-  const rejecting = await open({ credentials: () => Promise.reject(cause) })
-  const error = await rejects(rejecting.request('never'), 'HOOK_FAILED')
-  assert.is(error.cause, cause)
-  assert.is(error.phase, 'connect')
-  const throwing = await open({
-    credentials: () => {
-      throw cause
-    },
-  })
-  assert.is((await rejects(throwing.acquire(), 'HOOK_FAILED')).cause, cause)
-  const silent = await open({ credentials: () => new Promise(() => undefined), connectTimeoutMs: 50 })
-  assert.is((await rejects(silent.acquire(), 'CONNECT_TIMEOUT')).outcome, 'not-sent')
-  assert.is(server.peers.length, 0)
-  assert.equal(
-    [rejecting, throwing, silent].map((pool) => pool.stats().connections),
-    [0, 0, 0],
   )
 })
 

@@ -235,8 +235,10 @@ for (const shards of [0, 1]) {
 test('replies that came while the main thread computed for a second are right, none is timed out', async () => {
   const oracle = await keep(startOracle())
   const protocol = protocolAt<typeof import('../fixtures/oracle-protocol.ts')>(new URL('../fixtures/oracle-protocol.js', import.meta.url))
-  const pool = await keep(createPool({ endpoint: oracle.endpoint, protocol, shards: 1, maxConnections: 4, pipelining: 64 }))
-  await Promise.all(Array.from({ length: 4 }, () => pool.use(() => undefined)))
+  const pool = await keep(
+    createPool({ endpoint: oracle.endpoint, protocol, shards: 1, minConnections: 4, maxConnections: 4, pipelining: 64 }),
+  )
+  await pool.ready() // nobody waits for a connection meanwhile
   const asked = Array.from({ length: 100 }, () => oracle.ask('big', 10_000))
   const replies = asked.map(({ request }) => pool.request(request, { timeoutMs: 500 }))
   await Promise.resolve()

@@ -343,7 +343,8 @@ for (const name of ['a shared request', 'an exclusive request', "a lease's reque
           const controller = new AbortController()
           const options = how === 'aborted' ? { signal: controller.signal } : { timeoutMs: 20 }
           // All on one connection: the lease's, or that which the lease gives back.
-          const ask = (request: string) => (name === "a lease's request" ? lease.request(request, options) : context.pool.request(request, options))
+          const ask = (request: string) =>
+            name === "a lease's request" ? lease.request(request, options) : context.pool.request(request, options)
           if (name !== "a lease's request") lease.release()
           const calls = requests.map(({ nonce, request }) =>
             ask(`${request} ${LONG}`).then(

@@ -45,8 +45,15 @@ interface Ended {
 }
 
 /** Runs a scenario to its end, which must be one by itself and with code 0. */
-async function run(scenario: string, shards: number, endpoint: string, onLine?: (line: string, child: ChildProcess) => void): Promise<Ended> {
-  const child = spawn(process.execPath, ['--enable-source-maps', PROGRAM, scenario, String(shards), endpoint], { stdio: ['ignore', 'pipe', 'pipe'] })
+async function run(
+  scenario: string,
+  shards: number,
+  endpoint: string,
+  onLine?: (line: string, child: ChildProcess) => void,
+): Promise<Ended> {
+  const child = spawn(process.execPath, ['--enable-source-maps', PROGRAM, scenario, String(shards), endpoint], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   guard(child)
   const lines: string[] = []
   let rest = ''
@@ -83,7 +90,16 @@ const SCENARIOS: readonly (readonly [scenario: string, promise: string, lines: r
   [
     'close',
     'after close() no thread, port, timer, socket or descriptor is left',
-    ['begin', 'request: echo', 'handler: echo', 'same promise: true', 'resources left: none', 'descriptors left: none', 'again: done', 'late: POOL_CLOSED'],
+    [
+      'begin',
+      'request: echo',
+      'handler: echo',
+      'same promise: true',
+      'resources left: none',
+      'descriptors left: none',
+      'again: done',
+      'late: POOL_CLOSED',
+    ],
   ],
   ['closeConnecting', 'close() while connecting rejects who waits', ['acquire: POOL_CLOSED', 'close: done']],
   [
@@ -100,9 +116,13 @@ const OF_THREADS: typeof SCENARIOS = [
   ['replaced', 'a request keeps the process alive while its shard is being replaced', ['died: SHARD_LOST', 'reply: echo']],
   ['closeSpinning', 'close() ends a handler that blocks its thread at its deadline', ['handler: POOL_CLOSED', 'close: done']],
   ['closeReplacing', 'close() during the pause of a dead shard ends at once', ['died: SHARD_LOST', 'acquire: POOL_CLOSED', 'close: done']],
-  ['closeStarting', 'close() while a shard starts anew ends it', ['close: done', 'request: POOL_CLOSED']],
+  ['closeStarting', 'close() while a shard starts anew ends it', ['died: SHARD_LOST', 'request: POOL_CLOSED', 'close: done']],
   ['idleReplaced', 'an idle pool lets the process exit while its shard is being replaced', ['died: SHARD_LOST']],
-  ['stayReplaced', 'with allowExitOnIdle: false the process lives on while the only shard is being replaced', ['died: SHARD_LOST', 'close: done']],
+  [
+    'stayReplaced',
+    'with allowExitOnIdle: false the process lives on while the only shard is being replaced',
+    ['died: SHARD_LOST', 'close: done'],
+  ],
 ]
 
 for (const [scenario, promise, lines] of SCENARIOS) {

@@ -1,6 +1,17 @@
 /** `resp()` against a real Redis. */
 import { createHash, randomBytes } from 'node:crypto'
-import { createPool, type Pool, PoolError, type PoolOptions, ReplyError, type RespMap, type RespOptions, type RespReply, type RespRequest, resp } from '@cenote/pool-core'
+import {
+  createPool,
+  type Pool,
+  PoolError,
+  type PoolOptions,
+  ReplyError,
+  type RespMap,
+  type RespOptions,
+  type RespReply,
+  type RespRequest,
+  resp,
+} from '@cenote/pool-core'
 import * as assert from 'uvu/assert'
 import { rejects, skipUnless, suite, until } from '../../../pool-worker/test/kit/kit.ts'
 import { type RedisServer, startRedis } from '../../../pool-worker/test/kit/servers.ts'

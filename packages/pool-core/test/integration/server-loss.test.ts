@@ -172,6 +172,7 @@ for (const [shards, rounds] of [
     const aborted = new Promise((resolve) => used.signal.addEventListener('abort', resolve, { once: true }))
     await command(redis.port, 'CLIENT KILL TYPE normal SKIPME yes')
     await aborted
+    await until(() => pool.stats().counters.closed === 3, 'all losses are noticed')
     assert.is(codeOf(used.signal.reason), 'CONNECTION_LOST')
     assert.is((await rejects(used.request(['PING']), 'CONNECTION_LOST')).outcome, 'not-sent')
     used.release()

@@ -82,10 +82,10 @@ interface Ending {
   readonly at: number
 }
 
-function ending(promise: Promise<unknown>): { now: Ending | undefined; readonly then: Promise<Ending> } {
-  const watched: { now: Ending | undefined; then: Promise<Ending> } = {
+function ending(promise: Promise<unknown>): { now: Ending | undefined; readonly done: Promise<Ending> } {
+  const watched: { now: Ending | undefined; done: Promise<Ending> } = {
     now: undefined,
-    then: promise.then(
+    done: promise.then(
       () => settle('ok', undefined),
       (error: unknown) => settle(PoolError.is(error) ? error.code : String(error), error),
     ),
@@ -145,7 +145,7 @@ for (const [how, message] of [
     const extra = pool.tryAcquire() // the last permit
     assert.ok(extra)
     const waiting = Array.from({ length: 3 }, () => ending(pool.use((lease) => lease.request('echo waited'))))
-    const first = await killed.then
+    const first = await killed.done
     const death = deaths[0] ?? first.at
 
     assert.is(first.code, 'SHARD_LOST')
@@ -157,7 +157,7 @@ for (const [how, message] of [
     await Promise.all(lost.map(({ aborted }) => aborted))
     for (const { lease, ended } of lost) {
       assert.is((lease.signal.reason as PoolError).code, 'SHARD_LOST')
-      if (ended !== undefined) assert.is((await ended.then).code, 'SHARD_LOST')
+      if (ended !== undefined) assert.is((await ended.done).code, 'SHARD_LOST')
     }
     const over = [...requests, ...running].filter(({ now }) => now !== undefined)
     const last = Math.max(first.at, ...[...over, ...lost.map(({ ended }) => ended)].map((ended) => ended?.now?.at ?? 0))
@@ -170,7 +170,7 @@ for (const [how, message] of [
     for (const { lease } of held.filter(({ shard }) => shard !== dead)) assert.is(lease.signal.aborted, false)
     server.release()
     const untouched = [...requests, ...running].filter((each) => !over.includes(each))
-    for (const { then } of untouched) assert.is((await then).code, 'ok')
+    for (const { done } of untouched) assert.is((await done).code, 'ok')
     for (const { lease, shard, ended } of held) {
       if (shard === dead) {
         const late = lease.request('echo too late')
@@ -180,7 +180,7 @@ for (const [how, message] of [
       lease[Symbol.dispose]()
     }
     extra.release()
-    for (const { then } of waiting) assert.is((await then).code, 'ok')
+    for (const { done } of waiting) assert.is((await done).code, 'ok')
 
     await until(() => pool.stats().shards.every(({ state }) => state === 'live'), 'the shard is back')
     await atRest(pool)
@@ -241,7 +241,7 @@ test('a shard that dies again and again comes back again and again, and all call
   const callers = Array.from({ length: 6 }, async (_, caller) => {
     while (!stopped) {
       const call = caller % 2 === 0 ? pool.request('echo load') : pool.use((lease) => lease.request('echo load'))
-      codes.add((await ending(call).then).code)
+      codes.add((await ending(call).done).code)
     }
   })
   for (let round = 1; round <= 6; round++) {

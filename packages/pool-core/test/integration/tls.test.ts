@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { createPool, line, type Pool, PoolError, type PoolOptions, protocolAt, raw } from '@cenote/pool-core'
 import * as assert from 'uvu/assert'
 import { type Certificate, type Certificates, makeCertificates } from '../../../pool-worker/test/kit/certificates.ts'
@@ -176,7 +176,9 @@ for (const shards of [0, 1]) {
 
   test(`a hand-shake hook that never settles is CONNECT_TIMEOUT by the connect deadline, with shards: ${shards}`, async () => {
     const mute = await keep(startPeer(mutely))
-    const protocol = protocolAt<typeof import('../fixtures/endless-handshake.ts')>(new URL('../fixtures/endless-handshake.js', import.meta.url))
+    const protocol = protocolAt<typeof import('../fixtures/endless-handshake.ts')>(
+      new URL('../fixtures/endless-handshake.js', import.meta.url),
+    )
     const pool = await keep(createPool({ endpoint: mute.endpoint, protocol, ...quick, maxConnections: 2 }))
     await rejects(pool.request('x'), 'CONNECT_TIMEOUT')
     await until(() => mute.accepted > 0 && mute.sockets.size === 0, 'the socket is closed')
@@ -214,7 +216,10 @@ for (const shards of [0, 1]) {
 test('a server that speaks no TLS is refused at once', async () => {
   const plain = await keep(startPeer((socket) => void socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')))
   const pool = await open(`tls://localhost:${plain.port}`, { tls: trusted() })
-  const error = await pool.request('x').then(() => undefined, (thrown: unknown) => thrown)
+  const error = await pool.request('x').then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  )
   assert.ok(PoolError.is(error) && ['TLS_REJECTED', 'CONNECT_FAILED'].includes(error.code), String(error))
 })
 
@@ -224,7 +229,9 @@ if (haveProgram('ss', '-V')) {
       const peer = await keep(startPeer(echo))
       const pool = await open(peer.endpoint, { keepAlive, keepAliveInitialDelayMs: 120_000 })
       await pool.request('hello')
-      const lines = execFileSync('ss', ['-tnoH', `dport = :${peer.port}`], { encoding: 'utf8' }).trim().split('\n')
+      const lines = execFileSync('ss', ['-tnoH', `dport = :${peer.port}`], { encoding: 'utf8' })
+        .trim()
+        .split('\n')
       assert.is(lines.length, 1)
       if (keepAlive) assert.match(lines[0] ?? '', /timer:\(keepalive,(1min|2min|1[01]\dsec)/)
       else assert.not.match(lines[0] ?? '', /keepalive/)

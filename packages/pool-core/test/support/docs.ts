@@ -7,7 +7,7 @@ import { build } from 'esbuild'
 import { guard } from '../../../pool-worker/test/kit/children.ts'
 
 /** The repository's root, seen from this file and from the bundle of a test. */
-export const root: string = (() => {
+const root: string = (() => {
   let folder = dirname(fileURLToPath(import.meta.url))
   while (!readdirSync(folder).includes('package-lock.json')) folder = dirname(folder)
   return folder

@@ -1,0 +1,190 @@
+import {
+  createPool,
+  handlersAt,
+  type Pool,
+  type PoolOptions,
+  type PoolStats,
+  protocolAt,
+  type ShardStats,
+  type Times,
+} from '@cenote/pool-core'
+import * as assert from 'uvu/assert'
+import { rejects, suite, until } from '../../../pool-worker/test/kit/kit.ts'
+import { freePort } from '../../../pool-worker/test/kit/servers.ts'
+import type * as sessionHandlers from '../fixtures/session-handlers.ts'
+import type * as sessionProtocol from '../fixtures/session-protocol.ts'
+import { acquireAll, fewMs, releaseAll } from '../support/callers.ts'
+import { type SessionServer, startSessions } from '../support/session-server.ts'
+
+type SessionPool = Pool<string, string, typeof sessionHandlers>
+
+const test = suite('stats')
+const protocol = protocolAt<typeof sessionProtocol>(new URL('../fixtures/session-protocol.js', import.meta.url))
+const handlers = handlersAt<typeof sessionHandlers>(new URL('../fixtures/session-handlers.js', import.meta.url))
+
+let server: SessionServer
+const pools: SessionPool[] = []
+
+test.before.each(async () => {
+  server = await startSessions()
+})
+
+test.after.each(async () => {
+  for (const pool of pools.splice(0)) await pool.close({ timeoutMs: 1 })
+  await server.close()
+})
+
+async function open(options: Partial<PoolOptions> = {}): Promise<SessionPool> {
+  const pool = await createPool({ endpoint: server.endpoint, shards: 2, maxConnections: 6, ...options, protocol, handlers })
+  pools.push(pool)
+  return pool
+}
+
+const STATES = ['idle', 'opening', 'inUse', 'resetting', 'closing'] as const
+
+const sumOf = (numbers: readonly number[]): number => numbers.reduce((sum, number) => sum + number, 0)
+const statesOf = (stats: PoolStats | ShardStats): number => sumOf(STATES.map((state) => stats[state]))
+
+/** What holds at every moment, whatever happens. */
+function assertAddsUp(stats: PoolStats): void {
+  const { connections, opening, counters, shards } = stats
+  assert.is(statesOf(stats), connections, 'the states add up')
+  for (const shard of shards) assert.is(statesOf(shard), shard.connections, `the states of shard ${shard.shard} add up`)
+  for (const state of [...STATES, 'connections'] as const) assert.is(sumOf(shards.map((shard) => shard[state])), stats[state], state)
+  const { opened, closed, closedBy, acquired, released, connectFailures } = counters
+  assert.is(sumOf(Object.values(closedBy)), closed, 'the reasons add up')
+  assert.ok(acquired >= released && opened >= closed && counters.opening >= opened + connectFailures)
+  // Among `opening` are those that are probed, which are open.
+  assert.ok(opened - closed <= connections && opened - closed >= connections - opening, `${opened} − ${closed} are open of ${connections}`)
+}
+
+/** What holds when nothing is under way. */
+function assertAtRest(pool: SessionPool): void {
+  const { connections, idle, counters, pending } = pool.stats()
+  assert.is(idle, connections)
+  assert.is(counters.opened - counters.closed, connections, 'opened − closed are open')
+  assert.is(counters.acquired, counters.released)
+  assert.is(counters.opening, counters.opened + counters.connectFailures)
+  assert.equal(pending, { leases: 0, requests: 0 })
+  assert.equal(pool.check(), [])
+}
+
+const atRest = (pool: SessionPool): Promise<void> =>
+  until(() => {
+    const { idle, connections } = pool.stats()
+    return idle === connections
+  }, 'all connections are idle')
+
+function assertTimes({ count, mean, p50, p90, p99, max }: Times, expected: number): void {
+  assert.is(count, expected)
+  if (count === 0) return assert.equal([mean, p50, p90, p99, max], [0, 0, 0, 0, 0])
+  assert.ok(p50 > 0 && mean > 0)
+  assert.ok(p50 <= p90 && p90 <= p99 && p99 <= max * 1.01, `${p50} ${p90} ${p99} ${max}`) // the histogram keeps three digits
+}
+
+for (const shards of [0, 2]) {
+  const where = shards === 0 ? 'on the calling thread' : 'in threads'
+
+  test(`${where}: in the middle of everything the states add up, and at rest the counters subtract`, async () => {
+    const pool = await open({ shards, probeAfterIdleMs: 1, idleTimeoutMs: 20, maxIdle: 3 })
+    const one = async (turn: number): Promise<unknown> => {
+      const kind = turn % 6
+      if (kind === 0) return pool.request(`request ${turn}`)
+      if (kind === 1) return pool.handlers.echo(`handler ${turn}`)
+      if (kind === 2) return pool.use((lease) => lease.request('set blue'))
+      if (kind === 3) return pool.use((lease) => lease.destroy())
+      if (kind === 4) return pool.request('bye').catch(() => undefined)
+      return pool.request('hold never', { timeoutMs: 5 }).catch(() => undefined)
+    }
+    let running = true
+    const work = (async () => {
+      for (let round = 0; round < 10; round++) await Promise.allSettled(Array.from({ length: 30 }, (_, turn) => one(turn)))
+      running = false
+    })()
+    while (running) {
+      assertAddsUp(pool.stats())
+      await new Promise(setImmediate)
+    }
+    await work
+    server.release('never')
+    await atRest(pool)
+    assertAddsUp(pool.stats())
+    assertAtRest(pool)
+    assert.ok(pool.stats().counters.closed > 0 && pool.stats().counters.timeouts > 0)
+  })
+
+  test(`${where}: leases that are held, and callers who wait, are counted`, async () => {
+    const pool = await open({ shards, maxConnections: 3 })
+    const leases = await acquireAll(pool, 3)
+    const waiting = [pool.acquire(), pool.acquire(), pool.request('waits')] as const
+    const { connections, inUse, idle, pending, counters } = pool.stats()
+    assert.equal([connections, inUse, idle], [3, 3, 0])
+    assert.equal(pending, { leases: 2, requests: 1 })
+    assert.is(counters.acquired - counters.released, 3)
+    releaseAll(leases)
+    for (const lease of [await waiting[0], await waiting[1]]) lease.release()
+    await waiting[2]
+    await atRest(pool)
+    assertAtRest(pool)
+  })
+
+  test(`${where}: the times of waits, connects and uses are kept as histograms`, async () => {
+    const pool = await open({ shards, maxConnections: 2 })
+    const before = pool.stats()
+    for (const times of [before.wait, before.connect, before.use]) assertTimes(times, 0)
+    const leases = await acquireAll(pool, 2)
+    const waiting = pool.acquire()
+    await fewMs()
+    releaseAll(leases)
+    ;(await waiting).release()
+    await pool.handlers.echo('used')
+    const { wait, connect, use } = pool.stats()
+    assertTimes(connect, 2)
+    assertTimes(wait, 3)
+    assertTimes(use, 4)
+    assert.ok(wait.max >= 3 && use.max >= 3, 'the third has waited while the others held theirs')
+  })
+
+  test(`${where}: a connection is counted by the reason of its end`, async () => {
+    const pool = await open({ shards: Math.min(shards, 1), maxConnections: 1 })
+    await pool.use((lease) => lease.destroy())
+    await pool.request('bye').catch(() => undefined)
+    const lease = await pool.acquire()
+    await rejects(lease.request('hold never', { timeoutMs: 10 }), 'REQUEST_TIMEOUT')
+    lease.release()
+    await pool.request('next')
+    server.peers.at(-1)?.socket.write('nobody asked\n')
+    await until(() => pool.stats().connections === 0, 'it is gone')
+    assert.equal(pool.stats().counters.closedBy, { error: 1, 'peer-end': 1, abort: 1, 'stray-bytes': 1 })
+    assertAtRest(pool)
+  })
+
+  test(`${where}: connects that fail are counted apart`, async () => {
+    const endpoint = `tcp://127.0.0.1:${await freePort()}`
+    const pool = await open({ shards, endpoint, backoff: { initialMs: 1 } })
+    await rejects(pool.request('never'), 'CONNECT_FAILED')
+    const { opening, opened, connectFailures, closed } = pool.stats().counters
+    assert.equal([opening, opened, connectFailures, closed], [1, 0, 1, 0])
+    assertAtRest(pool)
+  })
+}
+
+test('each shard tells how busy its event loop is and how late: one that computes stands out', async () => {
+  const pool = await open({ maxConnections: 2, minConnections: 2 })
+  await pool.ready()
+  for (const { utilization, delay, state } of pool.stats().shards) {
+    assert.ok(utilization >= 0 && utilization <= 1)
+    assert.ok(delay.p50 >= 0 && delay.p99 >= delay.p50 && delay.max >= 0)
+    assert.is(state, 'live')
+  }
+  const computing = pool.handlers.compute(300)
+  await until(() => pool.stats().shards.some((shard) => shard.handlers === 1), 'it runs')
+  const busy = pool.stats().shards.findIndex((shard) => shard.handlers === 1)
+  await computing
+  const { shards } = pool.stats()
+  assert.ok((shards[busy]?.utilization ?? 0) > 0.5, 'it was busy since the last look')
+  assert.ok((shards[1 - busy]?.utilization ?? 1) < (shards[busy]?.utilization ?? 0))
+  await until(() => (pool.stats().shards[busy]?.delay.max ?? 0) >= 200, 'its lateness has been measured')
+})
+
+test.run()
