@@ -45,6 +45,8 @@ export class Line {
   readonly #sender: FrameSender
   readonly #buffered: Buffered
   readonly #outbox: Outgoing[] = []
+  /** Credit of requests: a quarter of the ring at most. */
+  readonly #sendWindow: number
   #credit: number
   #window: number
   #maxWindow: number
@@ -54,7 +56,7 @@ export class Line {
     this.slot = slot
     this.serial = slot.serial
     this.#sender = sender
-    this.#credit = this.#window = this.#maxWindow = credit
+    this.#sendWindow = this.#credit = this.#window = this.#maxWindow = credit
     this.#buffered = buffered
   }
 
@@ -126,10 +128,13 @@ export class Line {
     return call.ordinal < 0
   }
 
-  /** Starts a stream: from now on its own window counts. */
+  /**
+   * Starts a stream: from now on its own window counts, which grows to eight times as much while used up, but never beyond half of
+   * the ring: what finds no room there would be copied twice.
+   */
   startStream(window: number): void {
-    this.#credit = this.#window = window
-    this.#maxWindow = 8 * window
+    this.#credit = this.#window = Math.min(window, 2 * this.#sendWindow)
+    this.#maxWindow = Math.min(8 * window, 2 * this.#sendWindow)
   }
 
   /** Takes back credit, and sends on. A window that was used up grows, up to eight times what it was. */

@@ -61,12 +61,25 @@ export interface WorkerOptions {
   readonly resourceLimits?: ResourceLimits | undefined
 }
 
-/** What connections sign in with: one answer for all, or a function that is asked anew for each connect. Never printed. */
+/**
+ * What connections sign in with: one answer for all, or a function that is asked anew for each connect. Never printed.
+ *
+ * @example
+ * import type { CredentialsOption } from '@cenote/pool-core'
+ *
+ * export const credentials: CredentialsOption = async () => ({ username: 'app', password: String(process.env.TOKEN) })
+ */
 export type CredentialsOption = Credentials | ((endpoint: Endpoint) => Credentials | Promise<Credentials>)
 
 /**
  * What `createPool` takes. Each duration is in milliseconds, above 0; `Infinity` means without limit. The object is
  * copied: changing it later changes nothing. Only its own properties count, and `undefined` means the default.
+ *
+ * @example
+ * import { createPool, type PoolOptions } from '@cenote/pool-core'
+ *
+ * const options: PoolOptions = { endpoint: 'tcp://127.0.0.1:7', maxConnections: 4, idleTimeoutMs: 5_000 }
+ * await using pool = await createPool(options)
  */
 export interface PoolOptions<Req = never, Rep = never, Client = undefined, Module = Record<never, never>> {
   /** The server: 'tcp://host:port', 'tls://host:port', 'unix:/path', or the same as an object. Required. */
@@ -112,17 +125,17 @@ export interface PoolOptions<Req = never, Rep = never, Client = undefined, Modul
   readonly keepAliveInitialDelayMs?: number | undefined
   /** TCP_NODELAY. Default true: small requests leave at once. */
   readonly noDelay?: boolean | undefined
-  /** The wait after a failed connect and before a dead shard is replaced. */
+  /** The wait after a failed connect and before a dead shard is replaced. Default: up to 100 ms, doubled by each failure, up to 5_000. */
   readonly backoff?: BackoffOptions | undefined
   /** Bytes of the longest reply, up to 2 GiB. Default 16 MiB. A longer one is REPLY_TOO_LARGE and ends its connection. */
   readonly maxReplyBytes?: number | undefined
-  /** Shared memory per shard; a number sets both directions. More is faster for replies of a megabyte and above. */
+  /** Bytes of shared memory per shard; a number sets both directions. Default 4 MiB from, 1 MiB to the shard. More is faster for replies of megabytes. */
   readonly ringBytes?: number | RingBytes | undefined
-  /** Bytes in flight per stream and direction, 1 KiB to 64 MiB; grows to eight times as much while used up. Default 256 KiB. */
+  /** Bytes in flight per stream and direction, 1 KiB to 64 MiB; grows to eight times as much while used up, going out never beyond half of the ring. Default 256 KiB. */
   readonly highWaterMark?: number | undefined
   /** Bytes that may wait on the calling thread for their readers, or Infinity. Default 256 MiB. */
   readonly maxBufferedBytes?: number | undefined
-  /** How the threads are made. */
+  /** How the threads are made. Default: they inherit. */
   readonly worker?: WorkerOptions | undefined
   /** TLS, for an endpoint 'tls://…'. Default: the server is verified, TLS is at least 1.2. Never printed. */
   readonly tls?: TlsSettings | undefined

@@ -145,7 +145,8 @@ export class Pool<Req = never, Rep = never, Module = Record<never, never>> {
   }
 
   /**
-   * Lends a connection that is idle at this moment, and was less than `probeAfterIdleMs` ago in use; else undefined. Never waits.
+   * Lends a connection that is idle at this moment and was in use less than `probeAfterIdleMs` ago; else undefined. Never waits.
+   *
    * @throws PoolError `POOL_CLOSED`.
    *
    * @example
@@ -160,7 +161,8 @@ export class Pool<Req = never, Rep = never, Module = Record<never, never>> {
   }
 
   /**
-   * Runs a function with a connection and releases it afterwards, whatever happens.
+   * Runs a function with a connection and releases it afterwards, whatever happens. A connection on which a reply is still owed then is
+   * destroyed: await each request, or return its promise.
    *
    * @param options - As for `acquire`.
    * @throws As `acquire`, and whatever the function throws.
@@ -335,7 +337,7 @@ export function createPool<Req = never, Rep = never, Client = undefined, Module 
 }
 
 /** As `createPool`, in a given world. @internal */
-export async function openPool<Req, Rep, Client, Module>(
+async function openPool<Req, Rep, Client, Module>(
   options: PoolOptions<Req, Rep, Client, Module>,
   world: World,
 ): Promise<Pool<Req, Rep, Module>> {

@@ -35,6 +35,8 @@ export function openStream(link: Link, line: Line, window: number, closed: (clea
   let writeEnded = false
   let waiting = 0
   let gone = false
+  let keepsUp = true
+  let asked = false
 
   const giveBack = (): void => {
     if (gone || consumed < size / 4) return
@@ -46,6 +48,16 @@ export function openStream(link: Link, line: Line, window: number, closed: (clea
     }
     granted += credit
     link.credit(line.slot, credit, false)
+  }
+
+  /** After all that has come in this turn: only then it shows whether the shard has used up what it was granted. */
+  const giveBackSoon = (): void => {
+    if (asked) return
+    asked = true
+    queueMicrotask(() => {
+      asked = false
+      if (keepsUp) giveBack()
+    })
   }
 
   const send = (chunk: Uint8Array, last: boolean, taken: (error?: Error | null) => void): void => {
@@ -98,7 +110,10 @@ export function openStream(link: Link, line: Line, window: number, closed: (clea
       if (gone) return
       granted -= bytes.length
       consumed += bytes.length
-      if (bytes.length > 0 && duplex.push(bytes)) giveBack()
+      if (bytes.length > 0) {
+        keepsUp = duplex.push(bytes)
+        giveBackSoon()
+      }
       if (last) {
         readEnded = true
         duplex.push(null)

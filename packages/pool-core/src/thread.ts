@@ -36,8 +36,8 @@ export interface ShardLife {
 
 const ENTRY = '@cenote/pool-worker/entry'
 
-/** A port closes a little before its worker says why it ended: measured 1 to 9 ms. */
-const CAUSE_MS = 25
+/** A port closes a little before its worker says why it ended: measured 1 to 9 ms, more on a busy machine. */
+const CAUSE_MS = 50
 
 /** How long a thread inside a native call may take to end before we go on without it. */
 const DESTROY_MS = 5_000
@@ -58,7 +58,7 @@ export function shardMemory(settings: Settings, shared: boolean): LinkMemory {
  * @param url - The option `worker.url`; without it, the override that a bundler's plugin sets; then the installed package.
  * @throws PoolError `NO_SHARD`: it is not there; the message names the three.
  */
-export function findWorker(url: string | undefined): string {
+function findWorker(url: string | undefined): string {
   const overrides: unknown = Reflect.get(globalThis, '__bundlerPathsOverrides')
   const override: unknown = typeof overrides === 'object' && overrides !== null ? Reflect.get(overrides, 'cenote-worker') : undefined
   let file = url ?? (typeof override === 'string' ? override : undefined)
@@ -175,6 +175,11 @@ export class ThreadLife implements ShardLife {
       })
       this.#piscina = piscina
       piscina.on('error', (error: unknown) => this.#sign(error, 0))
+      // Before piscina's own listener, which would first start another thread and only then tell of the error.
+      piscina.threads[0]?.prependOnceListener('error', (error: unknown) => {
+        this.#sign(error, 0)
+        void this.destroy(error instanceof Error ? error : new Error(String(error)))
+      })
       // An end without an error, such as process.exit, is told by the thread alone.
       this.#exited = exitOf(piscina.threads[0])
       void this.#exited.then((code) => this.#sign(new Error(`its thread ended with code ${code}`), 1))
@@ -207,7 +212,10 @@ export class ThreadLife implements ShardLife {
     if (this.#destroyed !== undefined || (this.#patience !== undefined && this.#patience.ms <= ms)) return
     this.#patience?.cancel()
     if (ms === 0) this.#finish(cause)
-    else this.#patience = { ms, cancel: this.#world.timer(ms, true, () => this.#finish(cause)) }
+    else {
+      const late = (): void => void this.#world.immediate(() => this.#finish(cause)) // after a stall, one poll phase first
+      this.#patience = { ms, cancel: this.#world.timer(ms, true, late) }
+    }
   }
 
   /** Whether the promise settles within the time. */

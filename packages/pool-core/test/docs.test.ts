@@ -12,6 +12,7 @@ import {
   compile,
   examplesOf,
   filesBelow,
+  markdownFiles,
   packages,
   promised,
   read,
@@ -27,11 +28,10 @@ import { exportsOf, membersOf, undocumented } from './support/surface.ts'
 const test = suite('docs', { timeoutMs: 60_000 })
 const open = closing(test)
 
-const readmes = ['README.md', ...packages().map((folder) => join(folder, 'README.md'))]
-const markdown = [...readmes, 'CHANGELOG.md', ...filesBelow('docs', '.md')]
-const shown = readmes.flatMap(blocksOf)
+const markdown = markdownFiles()
+const shown = markdown.flatMap(blocksOf)
 const examples = sources().flatMap(examplesOf)
-const blocks = [...markdown.flatMap(blocksOf), ...examples]
+const blocks = [...shown, ...examples]
 const folder = writeBlocks(blocks)
 
 const MiB = 2 ** 20
@@ -79,7 +79,7 @@ async function serveDocs(): Promise<void> {
 }
 
 test('every block and every example compiles', () => {
-  assert.ok(shown.length >= 5, 'the blocks of the READMEs are found')
+  assert.ok(shown.length >= 5, 'the blocks are found')
   assert.ok(examples.length >= 15, 'the examples of the docstrings are found')
   assert.equal(compile(folder, blocks), [])
 })
@@ -97,7 +97,7 @@ test('no block escapes this test by another name for TypeScript', () => {
     assert.not.match(read(file), /^ *(~~~|```+ *(?!ts\n)(js|javascript|typescript|tsx|mts|mjs)|``` +ts| +```ts)/im, file)
 })
 
-test('the programs in the READMEs print what they say, and end by themselves', async () => {
+test('the programs in README and docs print what they say, and end by themselves', async () => {
   await serveDocs()
   for (const program of shown.filter(({ named }) => !named)) {
     const { code, printed, errors } = await run([built(program)])

@@ -128,7 +128,9 @@ export class Connection implements Flushable {
   destroy(): void {
     if (this.#destroyed) return
     this.#destroyed = true
-    this.#socket?.destroy()
+    if (this.#socket?.closed === true)
+      this.#driver.onClosed() // it had closed by itself while bytes waited for their reader
+    else this.#socket?.destroy()
   }
 
   /** Node calls it for each write, also for those found taken at once: these are stale by then. */

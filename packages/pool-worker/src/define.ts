@@ -236,7 +236,21 @@ export interface HandlerContext<Req, Rep, Client = undefined, Options = unknown>
   readonly options: Options
 }
 
-/** The context of a handler for a protocol: `ContextOf<typeof resp>`, or of a module's default export. */
+/**
+ * The context of a handler for a protocol: `ContextOf<typeof resp>`, or of a module's default export.
+ *
+ * @example
+ * import type { ContextOf, resp } from '@cenote/pool-core/shard'
+ *
+ * export async function lengths(keys: readonly string[], { connection, progress }: ContextOf<typeof resp>): Promise<number> {
+ *   let sum = 0
+ *   for (const key of keys) {
+ *     sum += String(await connection.request(['GET', key])).length
+ *     progress(sum)
+ *   }
+ *   return sum
+ * }
+ */
 export type ContextOf<P> = P extends (...args: never[]) => Protocol<infer Req, infer Rep, infer Client>
   ? HandlerContext<Req, Rep, Client>
   : P extends Protocol<infer Req, infer Rep, infer Client>

@@ -1,22 +1,30 @@
 /** Bytes gathered for the next write of one connection, in memory that nobody else touches until the kernel took it. */
 import { copyBytes } from './sender.ts'
 
-const STOCK_BYTES = 16_384
-const STOCK_COUNT = 64
+const SMALL_BYTES = 16_384
+const SMALL_COUNT = 64
+/** Longer ones are kept up to this length, and these few: fresh memory costs the kernel more than the copy into it. */
+const LARGE_BYTES = 2 ** 20
+const LARGE_COUNT = 4
 
 /** Buffers for writes, used again and again. One stock for each shard: a connection at rest holds none. */
 export class BufferStock {
-  readonly #free: Buffer[] = []
+  readonly #small: Buffer[] = []
+  readonly #large: Buffer[] = []
 
   /** A buffer of at least `bytes`, with any content. */
   take(bytes: number): Buffer {
-    if (bytes <= STOCK_BYTES) return this.#free.pop() ?? Buffer.allocUnsafeSlow(STOCK_BYTES)
+    if (bytes <= SMALL_BYTES) return this.#small.pop() ?? Buffer.allocUnsafeSlow(SMALL_BYTES)
+    const fitting = this.#large.findIndex((buffer) => buffer.length >= bytes)
+    if (fitting >= 0) return this.#large.splice(fitting, 1)[0] as Buffer // found above
     return Buffer.allocUnsafeSlow(2 ** Math.ceil(Math.log2(bytes)))
   }
 
   /** Takes a buffer back that nobody reads any more. */
   give(buffer: Buffer): void {
-    if (buffer.length === STOCK_BYTES && this.#free.length < STOCK_COUNT) this.#free.push(buffer)
+    if (buffer.length === SMALL_BYTES) {
+      if (this.#small.length < SMALL_COUNT) this.#small.push(buffer)
+    } else if (buffer.length <= LARGE_BYTES && this.#large.length < LARGE_COUNT) this.#large.push(buffer)
   }
 }
 

@@ -1,158 +1,17 @@
 /** What users get wrong, and their protocols, handlers and servers: each is told by its code, and the pool goes on working. */
-import { createPool, handlersAt, type Pool, type PoolError, type PoolOptions, protocolAt, ReplyError, raw } from '@cenote/pool-core'
+import { createPool, type Pool, type PoolError, protocolAt, ReplyError, raw } from '@cenote/pool-core'
 import * as assert from 'uvu/assert'
 import { rejects, suite, until } from '../../../pool-worker/test/kit/kit.ts'
 import { Hook } from '../fixtures/faulty-protocol.ts'
-import { startOracle } from '../support/oracle.ts'
-
-type FaultyModule = typeof import('../fixtures/faulty-protocol.ts')
-type FaultyHandlers = typeof import('../fixtures/faulty-handlers.ts')
-type FaultyPool = Pool<string, string, FaultyHandlers>
+import { eachShards, type FaultyModule, HANDLERS, oracle, PROTOCOL, serves, story, thrownBy, works } from '../support/faulty.ts'
 
 const test = suite('bad input')
 
-const oracle = await startOracle()
 test.after(() => oracle.close())
-
-const fixture = (name: string): URL => new URL(`../fixtures/${name}.js`, import.meta.url)
-const PROTOCOL = fixture('faulty-protocol')
-const HANDLERS = handlersAt<FaultyHandlers>(fixture('faulty-handlers'))
-
-/** What a test asks of its pool. */
-interface Given {
-  readonly pool: FaultyPool
-  /** Has this hook fail from now on; 0: none. */
-  failing(hook: number): void
-  /** How many hooks have failed. */
-  failed(): number
-}
-
-type Options = Omit<PoolOptions<string, string, undefined, FaultyHandlers>, 'endpoint' | 'protocol' | 'handlers' | 'shards'>
-
-/** Every kind of use works. */
-async function serves(pool: FaultyPool): Promise<void> {
-  const asked = [0, 1, 2].map(() => oracle.ask('now'))
-  const [first, second, third] = asked as [(typeof asked)[0], (typeof asked)[0], (typeof asked)[0]] // three were asked
-  const answers = await Promise.all([
-    pool.request(first.request),
-    pool.use((lease) => lease.request(second.request)),
-    pool.handlers.ask(third.request),
-  ])
-  assert.equal(answers, [first.nonce, second.nonce, third.nonce])
-}
-
-/** Every kind of use works, and then the pool is at rest and its books in order. */
-async function works(pool: FaultyPool): Promise<void> {
-  await serves(pool)
-  const atRest = (): boolean => {
-    const { connections, idle, pending } = pool.stats()
-    return connections === idle && pending.leases + pending.requests === 0
-  }
-  await until(atRest, 'the pool is at rest')
-  // An internal method, which the declarations leave out.
-  assert.equal((pool as unknown as { check(): string[] }).check(), [])
-}
-
-/** A test with 0 and 1 shards, after which the pool works as before. */
-function eachShards(title: string, work: (given: Given) => Promise<void>, options: Options = {}): void {
-  for (const shards of [0, 1]) {
-    test(`${title}, shards ${shards}`, async () => {
-      const words = new Int32Array(new SharedArrayBuffer(8))
-      const pool = await createPool({
-        endpoint: oracle.endpoint,
-        protocol: protocolAt<FaultyModule>(PROTOCOL, { words }),
-        handlers: HANDLERS,
-        shards,
-        maxConnections: 2,
-        backoff: { initialMs: 1, maxMs: 5 },
-        ...options,
-      })
-      try {
-        await work({ pool, failing: (hook) => void Atomics.store(words, 0, hook), failed: () => Atomics.load(words, 1) })
-        await works(pool)
-      } finally {
-        await pool.close({ timeoutMs: 1_000 })
-      }
-    })
-  }
-}
-
-/** The messages of an error and of its causes. */
-function story(error: unknown): string {
-  return error instanceof Error ? `${error.message} | ${story(error.cause)}` : ''
-}
-
-/** What a function throws. */
-function thrownBy(action: () => unknown): PoolError {
-  let thrown: unknown
-  try {
-    action()
-  } catch (error) {
-    thrown = error
-  }
-  assert.ok(thrown instanceof Error, 'nothing was thrown')
-  return thrown as PoolError // its code is asserted by the caller
-}
-
-// Modules and endpoints.
-
-const UNLOADABLE = [
-  ['a protocol module that is missing', { protocol: protocolAt<FaultyModule>(fixture('absent')) }, /absent\.js nor .*absent\.ts/],
-  ['a protocol module that throws at import', { protocol: protocolAt<FaultyModule>(fixture('throwing-protocol')) }, /thrown at import/],
-  ['a protocol module without a default export', { protocol: protocolAt<FaultyModule>(fixture('no-protocol')) }, /no default export/],
-  [
-    'a protocol module that exports something else',
-    { protocol: protocolAt<FaultyModule>(fixture('wrong-protocol')) },
-    /exports no protocol/,
-  ],
-  [
-    'a protocol whose codec cannot be made',
-    { protocol: protocolAt<FaultyModule>(PROTOCOL, { words: new Int32Array(2), make: true }) },
-    /no codec today/,
-  ],
-  ['a handlers module that is missing', { handlers: handlersAt(fixture('absent')) }, /absent\.js nor .*absent\.ts/],
-  ['a handlers module that throws at import', { handlers: handlersAt(fixture('throwing-handlers')) }, /thrown at import/],
-  ['a handlers module without functions', { handlers: handlersAt(fixture('wrong-protocol')) }, /exports no functions/],
-] as const
-
-for (const shards of [0, 1, 2]) {
-  for (const [what, given, message] of UNLOADABLE) {
-    test(`${what} rejects createPool with NO_SHARD and the cause, shards ${shards}`, async () => {
-      const error = await rejects(createPool({ endpoint: oracle.endpoint, shards, ...given }), 'NO_SHARD')
-      assert.match(story(error), message)
-      assert.is(error.outcome, 'not-sent')
-    })
-  }
-
-  for (const [what, endpoint, code] of [
-    ['a port that nobody listens on', 'tcp://127.0.0.1:1', 'ECONNREFUSED'],
-    ['a path that does not exist', 'unix:/nowhere/cenote.sock', 'ENOENT'],
-  ] as const) {
-    test(`${what} rejects callers with CONNECT_FAILED and the cause, shards ${shards}`, async () => {
-      const pool = await createPool({ endpoint, protocol: protocolAt<FaultyModule>(PROTOCOL, { words: new Int32Array(2) }), shards })
-      try {
-        for (const call of [pool.acquire(), pool.request('a')]) {
-          const error = await rejects(call, 'CONNECT_FAILED')
-          assert.is(error.outcome, 'not-sent')
-          assert.is(error.phase, 'connect')
-          assert.is((error.cause as { code?: string } | undefined)?.code, code)
-        }
-      } finally {
-        await pool.close()
-      }
-    })
-  }
-}
-
-for (const endpoint of ['', 'http://127.0.0.1:80', 'tcp://127.0.0.1', 'tcp://127.0.0.1:70000', 'unix:', 'localhost:6379']) {
-  test(`the endpoint ${JSON.stringify(endpoint)} rejects createPool with BAD_OPTION`, async () => {
-    assert.match((await rejects(createPool({ endpoint, shards: 1 }), 'BAD_OPTION')).message, /endpoint/)
-  })
-}
 
 // Requests and replies.
 
-eachShards('a request that cannot be encoded is BAD_REQUEST for its caller alone', async ({ pool }) => {
+eachShards(test, 'a request that cannot be encoded is BAD_REQUEST for its caller alone', async ({ pool }) => {
   for (const [bad, message] of [
     ['fail-encode', /encode fails/],
     ['two\nlines', /delimiter/],
@@ -177,6 +36,7 @@ eachShards('a request that cannot be encoded is BAD_REQUEST for its caller alone
 })
 
 eachShards(
+  test,
   'a reply over maxReplyBytes is REPLY_TOO_LARGE',
   async ({ pool }) => {
     const error = await rejects(pool.request(oracle.ask('big', 5_000).request), 'REPLY_TOO_LARGE')
@@ -195,15 +55,16 @@ eachShards(
 )
 
 for (const [what, request] of [
-  ['framer', 'fail-framer now'],
-  ['decode', 'fail-decode now'],
+  ['framer that throws', 'fail-framer now'],
+  ['framer that emits what is not there', 'fail-emit now'],
+  ['decode that throws', 'fail-decode now'],
 ] as const) {
-  eachShards(`a ${what} that throws is PROTOCOL_ERROR with the cause, and ends its connection alone`, async ({ pool }) => {
+  eachShards(test, `a ${what} is PROTOCOL_ERROR with the cause, and ends its connection alone`, async ({ pool }) => {
     const held = oracle.ask('hold')
     const other = await pool.acquire()
     const waiting = other.request(held.request)
     const error = await rejects(pool.request(request), 'PROTOCOL_ERROR')
-    assert.match(story(error), /fails/)
+    assert.match(story(error), /fails|a frame from/)
     assert.not.equal(error.outcome, 'not-sent')
     oracle.release(held.nonce)
     assert.is(await waiting, held.nonce)
@@ -213,11 +74,11 @@ for (const [what, request] of [
       await rejects(lease.request('now'), 'CONNECTION_LOST')
       assert.ok(lease.signal.aborted)
     })
-    assert.match(story(await rejects(pool.handlers.ask(request), 'HANDLER_FAILED')), /fails/)
+    assert.match(story(await rejects(pool.handlers.ask(request), 'HANDLER_FAILED')), /fails|a frame from/)
   })
 }
 
-eachShards('an error reply rejects its caller with ReplyError, and the connection stays', async ({ pool }) => {
+eachShards(test, 'an error reply rejects its caller with ReplyError, and the connection stays', async ({ pool }) => {
   await pool.use(async (lease) => {
     const { id } = lease.connection
     const error = await lease.request('reply-error now').catch((thrown: unknown) => thrown)
@@ -232,7 +93,7 @@ eachShards('an error reply rejects its caller with ReplyError, and the connectio
   assert.is(pool.stats().counters.closed, 0)
 })
 
-eachShards('a reply that belongs to another request is DESYNC', async ({ pool }) => {
+eachShards(test, 'a reply that belongs to another request is DESYNC', async ({ pool }) => {
   await rejects(pool.request(oracle.ask('wrong').request), 'DESYNC')
   await works(pool)
   await pool.use((lease) => rejects(lease.request(oracle.ask('wrong').request), 'DESYNC'))
@@ -240,7 +101,7 @@ eachShards('a reply that belongs to another request is DESYNC', async ({ pool })
   assert.is((failed.cause as PoolError).code, 'DESYNC')
 })
 
-eachShards('a request that needs a lease, or that scope() cannot judge, is BAD_REQUEST', async ({ pool }) => {
+eachShards(test, 'a request that needs a lease, or that scope() cannot judge, is BAD_REQUEST', async ({ pool }) => {
   assert.match((await rejects(pool.request('lease-1 now'), 'BAD_REQUEST')).message, /lease/)
   assert.match(story(await rejects(pool.request('fail-scope now'), 'BAD_REQUEST')), /scope fails/)
   await pool.use(async (lease) => {
@@ -251,7 +112,7 @@ eachShards('a request that needs a lease, or that scope() cannot judge, is BAD_R
 
 // Hooks.
 
-eachShards('an onConnect that throws is HOOK_FAILED with the cause', async ({ pool, failing }) => {
+eachShards(test, 'an onConnect that throws is HOOK_FAILED with the cause', async ({ pool, failing }) => {
   failing(Hook.ON_CONNECT)
   for (const call of [pool.acquire(), pool.request('a now'), pool.handlers.ask('a now')]) {
     const error = await rejects(call, 'HOOK_FAILED')
@@ -261,7 +122,7 @@ eachShards('an onConnect that throws is HOOK_FAILED with the cause', async ({ po
   failing(0)
 })
 
-eachShards('a reset that throws destroys the connection', async ({ pool, failing, failed }) => {
+eachShards(test, 'a reset that throws destroys the connection', async ({ pool, failing, failed }) => {
   failing(Hook.RESET)
   const id = await pool.use(async (lease) => {
     await lease.request('lease-1 now')
@@ -273,6 +134,27 @@ eachShards('a reset that throws destroys the connection', async ({ pool, failing
 })
 
 eachShards(
+  test,
+  'a reset that does not end destroys the connection',
+  async ({ pool, failing }) => {
+    failing(Hook.SLOW_RESET)
+    await pool.use((lease) => lease.request('lease-1 now'))
+    await until(() => pool.stats().counters.closed === 1, 'the connection is gone')
+    failing(0)
+  },
+  { probeTimeoutMs: 20 },
+)
+
+eachShards(test, 'a framer that cannot be made fails the connect', async ({ pool, failing }) => {
+  failing(Hook.FRAMER)
+  const error = await rejects(pool.acquire(), 'PROTOCOL_ERROR')
+  assert.match(story(error), /hook 4 fails/)
+  assert.is(error.outcome, 'not-sent')
+  failing(0)
+})
+
+eachShards(
+  test,
   'a probe that throws replaces the connection, unseen by its caller',
   async ({ pool, failing, failed }) => {
     failing(Hook.PROBE)
@@ -288,24 +170,24 @@ eachShards(
 
 // Handlers.
 
-eachShards('an input that cannot be cloned is NOT_CLONEABLE and was not sent', async ({ pool }) => {
+eachShards(test, 'an input that cannot be cloned is NOT_CLONEABLE and was not sent', async ({ pool }) => {
   // A caller without types.
   const error = await rejects(pool.handlers.ask((() => 1) as unknown as string), 'NOT_CLONEABLE')
   assert.is(error.outcome, 'not-sent')
 })
 
-eachShards('a result that cannot be cloned is NOT_CLONEABLE, and was executed', async ({ pool }) => {
+eachShards(test, 'a result that cannot be cloned is NOT_CLONEABLE, and was executed', async ({ pool }) => {
   const error = await rejects(pool.handlers.giveFunction(undefined as never), 'NOT_CLONEABLE')
   assert.is(error.outcome, 'executed')
   assert.is(error.phase, 'handler')
 })
 
-eachShards('a report that cannot be cloned fails in the handler', async ({ pool }) => {
+eachShards(test, 'a report that cannot be cloned fails in the handler', async ({ pool }) => {
   const error = await rejects(pool.handlers.reportFunction(undefined), 'HANDLER_FAILED')
   assert.is((error.cause as PoolError).code, 'NOT_CLONEABLE')
 })
 
-eachShards('a handler that throws is HANDLER_FAILED, with what it threw as the cause', async ({ pool }) => {
+eachShards(test, 'a handler that throws is HANDLER_FAILED, with what it threw as the cause', async ({ pool }) => {
   const error = await rejects(pool.handlers.fail('no luck'), 'HANDLER_FAILED')
   assert.match(error.message, /'fail' failed: no luck/)
   const cause = error.cause as Error & { code?: string } // what the handler threw
@@ -315,7 +197,7 @@ eachShards('a handler that throws is HANDLER_FAILED, with what it threw as the c
   await rejects(pool.handlers.failWithNothing(undefined as never), 'HANDLER_FAILED')
 })
 
-eachShards('a handler that does not exist is undefined, and so is what no object has', async ({ pool }) => {
+eachShards(test, 'a handler that does not exist is undefined, and so is what no object has', async ({ pool }) => {
   // A caller without types.
   const handlers = pool.handlers as unknown as Record<string, unknown>
   for (const name of ['absent', 'notAFunction', 'constructor', 'toString', '__proto__']) assert.is(handlers[name], undefined)
@@ -324,7 +206,7 @@ eachShards('a handler that does not exist is undefined, and so is what no object
 
 // Leases and streams.
 
-eachShards('after its release a lease is LEASE_RELEASED, and disposing of it does nothing', async ({ pool }) => {
+eachShards(test, 'after its release a lease is LEASE_RELEASED, and disposing of it does nothing', async ({ pool }) => {
   for (const end of ['release', 'destroy'] as const) {
     const lease = await pool.acquire()
     lease[end]()
@@ -340,7 +222,7 @@ eachShards('after its release a lease is LEASE_RELEASED, and disposing of it doe
   assert.not.ok((await oracle.log()).includes('late'))
 })
 
-eachShards('a stream is taken once, with nothing owed, and ends requests', async ({ pool }) => {
+eachShards(test, 'a stream is taken once, with nothing owed, and ends requests', async ({ pool }) => {
   const lease = await pool.acquire()
   const { nonce, request } = oracle.ask('hold')
   const owed = lease.request(request)
@@ -377,7 +259,7 @@ for (const shards of [0, 1]) {
 
 // The server, the queue, the end.
 
-eachShards('bytes that nobody asked for remove an idle connection', async ({ pool }) => {
+eachShards(test, 'bytes that nobody asked for remove an idle connection', async ({ pool }) => {
   const id = await pool.use(async (lease) => lease.connection.id)
   oracle.stray('surprise\n')
   await until(() => pool.stats().connections === 0, 'the connection is gone')
@@ -385,6 +267,7 @@ eachShards('bytes that nobody asked for remove an idle connection', async ({ poo
 })
 
 eachShards(
+  test,
   'one caller more than maxPending is QUEUE_FULL at once',
   async ({ pool }) => {
     const leases = [await pool.acquire(), await pool.acquire()]
@@ -420,7 +303,7 @@ for (const shards of [0, 1]) {
   })
 }
 
-eachShards('options of a call that are wrong are BAD_OPTION, and name the option', async ({ pool }) => {
+eachShards(test, 'options of a call that are wrong are BAD_OPTION, and name the option', async ({ pool }) => {
   const signal = new AbortController()
   for (const [given, name] of [
     [{ timeoutMs: 0 }, 'timeoutMs'],

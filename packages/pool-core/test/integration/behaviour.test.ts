@@ -292,7 +292,7 @@ test('the time-out of a request says where its time went, and what the server ma
 })
 
 test('tryAcquire lends what is idle and fresh, and never waits', async () => {
-  const pool = await open({ maxConnections: 1, probeAfterIdleMs: 1 })
+  const pool = await open({ maxConnections: 1, probeAfterIdleMs: Infinity })
   assert.is(pool.tryAcquire(), undefined)
   const lease = await pool.acquire()
   assert.is(pool.tryAcquire(), undefined)
@@ -300,9 +300,11 @@ test('tryAcquire lends what is idle and fresh, and never waits', async () => {
   const again = pool.tryAcquire()
   assert.is(await again?.request('again'), 'again')
   again?.release()
+  const probing = await open({ maxConnections: 1, probeAfterIdleMs: 1 })
+  await probing.request('used')
   await fewMs()
-  assert.is(pool.tryAcquire(), undefined, 'it would need a probe')
-  assert.is(pool.stats().idle, 1)
+  assert.is(probing.tryAcquire(), undefined, 'it would need a probe')
+  assert.is(probing.stats().idle, 1)
   await pool.close()
   assert.throws(
     () => pool.tryAcquire(),

@@ -147,7 +147,7 @@ for (const shards of [0, 1]) {
     server.release('work')
     assert.is(await held, 'work')
     await until(() => server.peers[0]?.open === false, 'the retired one has closed')
-    assert.is(pool.stats().connections, 1)
+    await until(() => pool.stats().connections === 1, 'the pool knows it')
   })
 
   test(`${where}: a connection that ends under its calls fails them, and the next finds another`, async () => {

@@ -43,6 +43,7 @@ test('minConnections are opened at the start, spread over the shards, and opened
     pool.stats().shards.map((shard) => shard.connections),
     [2, 2],
   )
+  await until(() => server.peers.length === 4, 'the server has taken them all')
   for (const peer of server.peers.slice(0, 3)) peer.socket.destroy()
   await until(() => server.open.length === 4 && server.peers.length === 7, 'the lost ones are replaced')
   await pool.ready()
@@ -125,6 +126,7 @@ for (const shards of [0, 1]) {
     const lease = await pool.acquire()
     const { signal } = lease
     const { id } = lease.connection
+    await until(() => server.peers.length === 1, 'the server has taken the connection')
     const [first] = server.peers
     if (first !== undefined) await server.finish(first)
     assert.is(await lease.request('one'), 'one')

@@ -146,6 +146,12 @@ test('calls that wait out the pause after a failed connect keep the process aliv
   for (const { lines } of ended) assert.equal(lines, ['first: CONNECT_FAILED', 'second: CONNECT_FAILED'])
 })
 
+test('a pool that cannot reach its server, and for which nobody waits, lets the process exit', async () => {
+  const endpoint = `tcp://127.0.0.1:${await freePort()}`
+  const ended = await Promise.all([0, 1].map((shards) => run('unreachable', shards, endpoint)))
+  for (const { lines } of ended) assert.equal(lines, ['request: CONNECT_FAILED'])
+})
+
 test('SIGTERM under load exits cleanly when the application calls close()', async () => {
   const endpoint = await startServer()
   for (const shards of [0, 2]) {

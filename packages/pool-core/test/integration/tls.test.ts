@@ -14,6 +14,8 @@ skipUnless('openssl')
 const test = suite('tls and connecting')
 const keep = closing(test)
 
+const NOISE = randomBytes(2 ** 20)
+
 let certificates: Certificates
 test.before(() => {
   certificates = makeCertificates()
@@ -63,12 +65,29 @@ for (const shards of [0, 1]) {
     stream.end('go')
     await once(stream, 'readable')
     assert.ok(Buffer.concat(await stream.toArray()).equals(bytes))
-    const unread = (await pool.acquire()).stream()
-    unread.end('go')
-    await once(unread, 'readable')
-    unread.destroy()
-    await pool.use(() => undefined)
     await atRest(pool)
+  })
+}
+
+for (const shards of [0, 1]) {
+  test(`over TLS, a stream destroyed after its peer has ended frees its place, with shards: ${shards}`, async () => {
+    for (const size of [3_000, 2 ** 20]) {
+      const { endpoint } = await tlsPeer(
+        certificates.good,
+        {},
+        (socket) => void socket.once('data', () => socket.end(NOISE.subarray(0, size))),
+      )
+      const pool = await keep(createPool({ endpoint, protocol: raw(), shards, tls: trusted(), highWaterMark: 1024, maxConnections: 1 }))
+      for (let round = 0; round < 5; round++) {
+        const unread = (await pool.acquire({ timeoutMs: 3_000 })).stream()
+        unread.end('go')
+        await once(unread, 'readable')
+        for (let turn = 0; turn < round * 4; turn++) await new Promise((resolve) => setImmediate(resolve))
+        unread.destroy()
+      }
+      await pool.use(() => undefined, { timeoutMs: 3_000 })
+      await atRest(pool)
+    }
   })
 }
 

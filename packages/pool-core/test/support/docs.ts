@@ -59,6 +59,12 @@ export function packages(): string[] {
   return readdirSync(join(root, 'packages')).map((name) => join('packages', name))
 }
 
+/** The project's Markdown files, from the root. */
+export function markdownFiles(): string[] {
+  const top = readdirSync(root).filter((name) => name.endsWith('.md'))
+  return [...top, ...packages().map((folder) => join(folder, 'README.md')), ...filesBelow('docs', '.md')]
+}
+
 /** The `ts` blocks of a Markdown file. */
 export function blocksOf(file: string): Block[] {
   const text = read(file)

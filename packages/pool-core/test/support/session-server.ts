@@ -31,15 +31,30 @@ export interface SessionServer {
   close(): Promise<void>
 }
 
+/** A reply that waits for those before it, or for its release. */
+interface Reply {
+  text: string
+  ready: boolean
+}
+
 /**
  * Starts a server on a free port of the loopback. It answers 'set x' and 'reset' with 'ok', 'get' with what was set, 'hold x' with 'x' after
- * `release(x)`, 'bye' by ending the connection, and every other line with itself.
+ * `release(x)`, 'bye' by ending the connection, and every other line with itself: always in the order of the requests.
  */
 export async function startSessions(): Promise<SessionServer> {
   const peers: SessionPeer[] = []
   const lines: string[] = []
-  const held = new Map<string, SessionPeer[]>()
+  const held: { readonly name: string; readonly reply: Reply }[] = []
+  const owed = new Map<SessionPeer, Reply[]>()
   const released = new Set<string>()
+
+  /** Writes what is ready, in the order of the requests. */
+  const flush = (peer: SessionPeer): void => {
+    const replies = owed.get(peer) ?? []
+    const waits = replies.findIndex(({ ready }) => !ready)
+    const texts = replies.splice(0, waits < 0 ? replies.length : waits).map(({ text }) => `${text}\n`)
+    if (texts.length > 0) peer.socket.write(texts.join(''))
+  }
 
   const answer = (peer: SessionPeer, line: string): string | undefined => {
     if (peer.mute) return undefined
@@ -53,26 +68,27 @@ export async function startSessions(): Promise<SessionServer> {
       return 'ok'
     }
     if (verb === 'get') return peer.state === '' ? '-' : peer.state
-    if (verb !== 'hold' || released.has(argument)) return verb === 'hold' ? argument : line
-    held.set(argument, [...(held.get(argument) ?? []), peer])
-    return undefined
+    return verb === 'hold' ? argument : line
   }
 
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     const peer: SessionPeer = { socket, lines: [], state: '', mute: false, open: true }
     peers.push(peer)
+    owed.set(peer, [])
     let rest = ''
     socket.setEncoding('utf8').on('data', (text: string) => {
       const parts = (rest + text).split('\n')
       rest = parts.pop() ?? ''
-      let replies = ''
       for (const line of parts) {
         peer.lines.push(line)
         lines.push(line)
-        const reply = answer(peer, line)
-        if (reply !== undefined) replies += `${reply}\n`
+        const text = answer(peer, line)
+        if (text === undefined) continue
+        const reply = { text, ready: !line.startsWith('hold ') || released.has(text) }
+        owed.get(peer)?.push(reply)
+        if (!reply.ready) held.push({ name: text, reply })
       }
-      if (replies !== '') socket.write(replies)
+      flush(peer)
     })
     socket.on('end', () => socket.end())
     socket.on('error', () => undefined) // a peer may go as it likes
@@ -95,8 +111,8 @@ export async function startSessions(): Promise<SessionServer> {
     received: (line, times = 1) => until(() => lines.filter((each) => each === line).length >= times, `'${line}' has come ${times} times`),
     release(name) {
       released.add(name)
-      for (const peer of held.get(name) ?? []) peer.socket.write(`${name}\n`)
-      held.delete(name)
+      for (const each of held) if (each.name === name) each.reply.ready = true
+      for (const peer of peers) flush(peer)
     },
     finish: ({ socket }) => new Promise((resolve) => void socket.end(resolve)),
     async close() {

@@ -37,7 +37,7 @@ const VERBATIM = 61 // =
 export const MAX_DEPTH = 128
 
 /** Bytes of a bulk, or elements of an aggregate, at most. What one reply may take in all is the pool's `maxReplyBytes`. */
-export const MAX_COUNT: number = 2 ** 31 - 1
+const MAX_COUNT: number = 2 ** 31 - 1
 
 /** How far a line is searched byte by byte before the search becomes native. */
 const SHORT_LINE = 48
