@@ -24,23 +24,27 @@ export class Handling {
     options: CallOptions & { readonly onProgress?: ((value: unknown) => void) | undefined },
   ): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      const { acquireTimeoutMs, handlerTimeoutMs } = this.#settings
-      const call = new Call('lease', options.timeoutMs ?? handlerTimeoutMs, resolve, reject)
+      const call = new Call('lease', options.timeoutMs ?? this.#settings.handlerTimeoutMs, resolve, reject)
       const run = new Run(call, name, input, options.onProgress)
       call.run = run
       this.#dispatch.numbers.handlers++
-      if (!this.#dispatch.waits.begin(call, options.signal)) return
-      const ticket = new Call(
-        'lease',
-        acquireTimeoutMs,
-        (slot: Slot) => this.#begin(run, slot),
-        (error) => {
-          if (!call.settled) this.#dispatch.waits.reject(call, error)
-        },
-      )
-      run.ticket = ticket
-      if (this.#dispatch.waits.begin(ticket, undefined)) this.#dispatch.admit(ticket)
+      if (this.#dispatch.waits.begin(call, options.signal)) this.#seek(run)
     })
+  }
+
+  /** Waits for a connection of the handler's own. */
+  #seek(run: Run): void {
+    const { waits } = this.#dispatch
+    const ticket = new Call(
+      'lease',
+      this.#settings.acquireTimeoutMs,
+      (slot: Slot) => this.#begin(run, slot),
+      (error) => {
+        if (!run.call.settled) waits.reject(run.call, error)
+      },
+    )
+    run.ticket = ticket
+    if (waits.begin(ticket, undefined)) this.#dispatch.admit(ticket)
   }
 
   done(line: Line, clean: boolean): void {
@@ -88,6 +92,7 @@ export class Handling {
 
   #settleRun(run: Run): void {
     if (run.call.settled) return
+    if (run.moveOn()) return this.#seek(run)
     this.#dispatch.waits.settle(run.call)
     run.settle()
   }

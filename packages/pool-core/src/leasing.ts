@@ -65,7 +65,7 @@ export class Leasing {
     this.#endLease(lease)
     if (line === undefined) return
     const { slot, stream } = line
-    if (stream === undefined ? line.first !== undefined : !(reusable && stream.reusable)) {
+    if (stream === undefined ? line.first !== undefined : !(reusable && stream.reusable && !lease.dirty)) {
       stream?.detach()
       return this.#dispatch.destroy(line, 'abort', connectionLost('the lease was released while its reply was owed', 'maybe-executed'))
     }

@@ -1,5 +1,5 @@
 /** One run of a handler, from the grant of its connection until both its result and its DONE frame have come. */
-import { decodeError, PoolError, type Settled } from '@cenote/pool-worker'
+import { decodeError, PoolError, type Settled, transferOf } from '@cenote/pool-worker'
 import type { Call } from './calls.ts'
 import type { Line } from './line.ts'
 
@@ -18,6 +18,7 @@ export class Run {
   line: Line | undefined = undefined
   #result: Settled<unknown> | undefined = undefined
   #done = false
+  #moved = false
 
   constructor(call: Call, name: string, input: unknown, onProgress: ((value: unknown) => void) | undefined) {
     this.call = call
@@ -43,6 +44,18 @@ export class Run {
   ended(): boolean {
     this.#done = true
     return this.#result !== undefined
+  }
+
+  /** Whether its connection was lost before it began: then it goes to another, once, unless its input has moved into the shard. */
+  moveOn(): boolean {
+    const result = this.#result
+    if (this.#moved || result === undefined || result.ok || transferOf(this.input).length > 0) return false
+    if (result.error.code !== 'CONNECTION_LOST' || result.error.outcome !== 'not-sent') return false
+    this.#moved = true
+    this.#result = undefined
+    this.#done = false
+    this.line = undefined
+    return true
   }
 
   /** Hands the result to the caller, unless he has gone. */

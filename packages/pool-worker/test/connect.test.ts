@@ -1,4 +1,4 @@
-import { type NetConnectOpts, Socket } from 'node:net'
+import { type NetConnectOpts, Socket, type TcpNetConnectOpts } from 'node:net'
 import * as assert from 'uvu/assert'
 import { type ConnectSettings, connect } from '../src/connect.ts'
 import type { Endpoint } from '../src/endpoint.ts'
@@ -8,12 +8,12 @@ import { suite } from './kit/kit.ts'
 const test = suite('connect')
 
 /** The options that a socket is made with. */
-function optionsOf(endpoint: Endpoint, settings: Partial<ConnectSettings>): NetConnectOpts {
-  let options: NetConnectOpts | undefined
+function optionsOf(endpoint: Endpoint, settings: Partial<ConnectSettings>): TcpNetConnectOpts {
+  let options: TcpNetConnectOpts | undefined
   const world = {
     ...realWorld,
     connectTcp: (given: NetConnectOpts) => {
-      options = given
+      options = given as TcpNetConnectOpts // it holds what both forms have, and a path instead for a unix socket
       return new Socket()
     },
   }

@@ -1,18 +1,15 @@
-import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
-import { PassThrough, Readable, Writable } from 'node:stream'
+import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { createPool, type Lease, type Pool, PoolError, type PoolOptions, raw, resp } from '@cenote/pool-core'
+import { createPool, type Pool, PoolError, type PoolOptions, raw } from '@cenote/pool-core'
 import * as assert from 'uvu/assert'
 import { rejects, suite, until } from '../../../pool-worker/test/kit/kit.ts'
+import { checksum, digest, failure, flood, MiB, NOISE, noise, readExactly } from '../support/bytes.ts'
 import { atRest, closing, type Peer, type PeerOptions, settled, startPeer } from '../support/peers.ts'
 
 const test = suite('streams')
 const keep = closing(test)
-
-const MiB = 2 ** 20
-const NOISE = randomBytes(MiB + 7)
 
 function peer(serve: (socket: Socket) => void, options?: PeerOptions): Promise<Peer> {
   return keep(startPeer(serve, options))
@@ -23,46 +20,6 @@ function open(endpoint: string, options: Partial<PoolOptions> = {}): Promise<Poo
 }
 
 const echo = (socket: Socket): void => void socket.pipe(socket)
-
-/** `bytes` of noise in pieces of odd sizes. */
-function* noise(bytes: number): Generator<Buffer> {
-  let size = 1
-  for (let left = bytes; left > 0; left -= size) {
-    size = Math.min(left, (size * 7 + 13) % 200_003)
-    const at = left % (NOISE.length - size || 1)
-    yield NOISE.subarray(at, at + size)
-  }
-}
-
-function checksum(bytes: number): string {
-  const hash = createHash('sha1')
-  for (const piece of noise(bytes)) hash.update(piece)
-  return hash.digest('hex')
-}
-
-/** Reads a stream to its end. */
-async function digest(source: AsyncIterable<Buffer>): Promise<{ bytes: number; hash: string }> {
-  const hash = createHash('sha1')
-  let bytes = 0
-  for await (const chunk of source) {
-    bytes += chunk.length
-    hash.update(chunk)
-  }
-  return { bytes, hash: hash.digest('hex') }
-}
-
-/** Writes noise as fast as the peer's socket takes it. Returns how much it took so far. */
-function flood(socket: Socket, bytes: number): () => number {
-  Readable.from(noise(bytes)).pipe(socket)
-  return () => socket.bytesWritten
-}
-
-/** The first error that a stream emits. */
-async function failure(stream: NodeJS.EventEmitter): Promise<PoolError> {
-  const [error] = (await once(stream, 'error')) as [unknown]
-  assert.ok(PoolError.is(error), `the error is no PoolError: ${String(error)}`)
-  return error
-}
 
 async function echoes(pool: Pool, text: string): Promise<void> {
   await pool.use(async (lease) => {
@@ -118,7 +75,7 @@ for (const shards of [0, 1]) {
     assert.ok(blocked > 0 && blocked < bytes / 2, `the peer got rid of ${blocked} bytes`)
     assert.ok(stream.readableLength <= 2 * window, `${stream.readableLength} bytes wait for the reader`)
     await echoes(other, 'still served')
-    const { length } = await settledReader(stream, 100_000)
+    const { length } = await readExactly(stream, 100_000)
     assert.is(length, 100_000)
     stream.end()
     const rest = await digest(stream)
@@ -280,7 +237,7 @@ for (const shards of [0, 1]) {
       const stream = lease.stream()
       const text = `round ${round} `.repeat(10_000)
       stream.write(text)
-      assert.is((await settledReader(stream, text.length)).toString(), text)
+      assert.is((await readExactly(stream, text.length)).toString(), text)
       lease.release({ reusable: true })
       assert.ok(stream.destroyed)
     }
@@ -357,122 +314,5 @@ function blockFor(ms: number): void {
   const until = performance.now() + ms
   while (performance.now() < until);
 }
-
-/** Reads exactly `bytes`, and leaves the rest where it is. */
-async function settledReader(stream: Readable, bytes: number): Promise<Buffer> {
-  const parts: Buffer[] = []
-  let left = bytes
-  while (left > 0) {
-    const part = stream.read(Math.min(left, Math.max(1, stream.readableLength))) as Buffer | null
-    if (part === null) await once(stream, 'readable')
-    else {
-      parts.push(part)
-      left -= part.length
-    }
-  }
-  return Buffer.concat(parts)
-}
-
-test('a stream goes through stream.pipeline with transforms on both sides', async () => {
-  const { endpoint } = await peer(echo)
-  const pool = await open(endpoint)
-  const stream = (await pool.acquire()).stream()
-  const parts: Buffer[] = []
-  const sink = new Writable({
-    write(chunk: Buffer, _encoding, done) {
-      parts.push(chunk)
-      setImmediate(done)
-    },
-  })
-  await pipeline(Readable.from(noise(MiB)), new PassThrough(), stream, new PassThrough(), sink)
-  assert.is(createHash('sha1').update(Buffer.concat(parts)).digest('hex'), checksum(MiB))
-  await atRest(pool)
-})
-
-test('leaving an async iteration early destroys the stream and frees its place', async () => {
-  const { endpoint } = await peer((socket) => void flood(socket, 16 * MiB))
-  const pool = await open(endpoint, { maxConnections: 1 })
-  for await (const chunk of (await pool.acquire()).stream()) {
-    assert.ok(chunk.length > 0)
-    break
-  }
-  await pool.use(() => undefined)
-  await atRest(pool)
-})
-
-test('what is written goes out as it was, even when its memory is reused as soon as the write is done', async () => {
-  const { endpoint } = await peer(echo)
-  const pool = await open(endpoint, { ringBytes: 4096 })
-  const stream = (await pool.acquire()).stream()
-  const rounds = 200
-  const back = digest(stream)
-  const buffer = Buffer.alloc(30_000)
-  const hash = createHash('sha1')
-  for (let round = 0; round < rounds; round++) {
-    buffer.fill(round)
-    hash.update(buffer)
-    await new Promise<void>((resolve, reject) => stream.write(buffer, (error) => (error ? reject(error) : resolve())))
-    buffer.fill(0xee)
-  }
-  stream.end()
-  assert.equal(await back, { bytes: rounds * buffer.length, hash: hash.digest('hex') })
-})
-
-test('a stream is taken once, only while no reply is owed, and ends requests', async () => {
-  const { endpoint } = await peer((socket) => {
-    socket.once('data', (first: Buffer) => {
-      assert.match(first.toString(), /PING/)
-      socket.write('+PONG\r\n')
-      echo(socket)
-    })
-  })
-  const pool = await keep(createPool({ endpoint, protocol: resp(), shards: 1, highWaterMark: 1024 }))
-  const lease: Lease<readonly (string | number | Uint8Array)[], unknown> = await pool.acquire()
-  const owed = lease.request(['PING'])
-  assert.throws(
-    () => lease.stream(),
-    (error: unknown) => PoolError.is(error) && error.code === 'BAD_REQUEST',
-  )
-  assert.is(await owed, 'PONG')
-  const stream = lease.stream()
-  assert.throws(
-    () => lease.stream(),
-    (error: unknown) => PoolError.is(error) && error.code === 'LEASE_RELEASED',
-  )
-  await rejects(lease.request(['PING']), 'BAD_REQUEST')
-  stream.write('raw bytes')
-  assert.is((await settledReader(stream, 9)).toString(), 'raw bytes')
-  lease.release({ reusable: true })
-  await atRest(pool)
-  assert.is(pool.stats().idle, 1)
-})
-
-test('a connection that was a stream takes requests of any size again', async () => {
-  const { endpoint } = await peer((socket) => {
-    let seen = 0
-    socket.on('data', (chunk: Buffer) => {
-      seen += chunk.length
-      if (chunk.subarray(-4).toString() === 'end!') socket.write('back')
-      else if (chunk.at(-1) === 10 && seen > 200_000) socket.write(`:${seen}\r\n`)
-    })
-  })
-  const pool = await keep(createPool({ endpoint, protocol: resp(), shards: 1, maxConnections: 1, highWaterMark: 1024 }))
-  const lease = await pool.acquire()
-  const stream = lease.stream()
-  stream.write(`${'x'.repeat(100_000)}end!`)
-  assert.is((await settledReader(stream, 4)).toString(), 'back')
-  lease.release({ reusable: true })
-  assert.ok(((await pool.request(['SET', 'k', 'y'.repeat(200_000)], { timeoutMs: 5_000 })) as number) > 300_000)
-  assert.is(pool.stats().counters.opened, 1)
-})
-
-test('a pool that closes destroys the streams that do not end', async () => {
-  const { endpoint } = await peer(echo)
-  const pool = await open(endpoint)
-  const stream = (await pool.acquire()).stream()
-  const failed = failure(stream)
-  await Promise.all([pool.close({ timeoutMs: 50 }), failed])
-  assert.is((await failed).code, 'POOL_CLOSED')
-})
 
 test.run()
