@@ -8,7 +8,7 @@ import type { Language } from './language.ts'
 import type { Line } from './line.ts'
 import type { Link } from './link.ts'
 import type { Settings } from './options.ts'
-import { connectFailed, poolClosed, queueFull, type Situation } from './refusals.ts'
+import { connectFailed, poolClosed, queueFull, type Situation, waitedTooLong } from './refusals.ts'
 import type { Numbers } from './stats.ts'
 import type { Waits } from './waits.ts'
 
@@ -111,9 +111,20 @@ export class Dispatch {
     this.sweepLater()
   }
 
+  /** The thread stood still, and the caller's time is up: sent now, the request would only be given up at once. */
+  #tooLate(call: Call, slot: Slot, now: number): void {
+    this.numbers.timeouts++
+    this.waits.reject(call, waitedTooLong(call, this.situation()))
+    this.books.finish(slot, now)
+  }
+
   #granted(call: Call, slot: Slot): void {
     const line = this.links[slot.shard]?.line(slot)
-    if (call.queuedAt > 0) this.numbers.waited(this.#world.now() - call.queuedAt)
+    if (call.queuedAt > 0) {
+      const now = this.#world.now()
+      this.numbers.waited(now - call.queuedAt)
+      if (call.kind === 'request' && call.deadline <= now) return this.#tooLate(call, slot, now)
+    }
     if (call.kind === 'lease') this.waits.resolve(call, slot)
     else if (line !== undefined) this.send(line, call)
   }

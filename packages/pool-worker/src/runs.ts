@@ -24,6 +24,7 @@ export class Run {
   call: ControlCall | undefined = undefined
   /** Why it will never begin. */
   refused: PoolError | undefined = undefined
+  #admitted = false
   #begun = false
   #over = false
   readonly #abort: AbortController = new AbortController()
@@ -58,6 +59,12 @@ export class Run {
     this.proceed()
   }
 
+  /** A poll phase has passed since EXECUTE was seen: had the peer ended the idle connection, that would be known by now. */
+  admit(): void {
+    this.#admitted = true
+    this.proceed()
+  }
+
   /** Does what can be done with what has come so far. */
   proceed(): void {
     const { call, slot, refused } = this
@@ -66,7 +73,7 @@ export class Run {
       this.#runs.delete(this)
       return call.resolve({ ok: false, error: encodeError(refused) })
     }
-    if (slot === undefined) return
+    if (slot === undefined || !this.#admitted) return
     const handler = this.#runs.modules.handlers.get(call.name)
     if (handler === undefined) return this.refuse(failure('BAD_REQUEST', `there is no handler '${call.name}'`, undefined, true))
     this.#begun = true
@@ -143,7 +150,8 @@ export class Runs {
       return run.refuse(failure('CONNECTION_LOST', 'the connection is not free for a handler', undefined, true))
     run.slot = slot
     slot.run = run
-    run.proceed()
+    const { world } = slot
+    world.immediate(() => world.immediate(() => this.around(() => run.admit())))
   }
 
   /** The EXECUTE frame has come, for a connection that is gone. */

@@ -171,6 +171,31 @@ for (const shards of [0, 1]) {
   })
 }
 
+test('a request whose time is up in the queue while the calling thread stands still is never sent', async () => {
+  const pool = await open({ shards: 1, maxConnections: 1, pipelining: 1 })
+  const held = pool.request('hold first')
+  await server.received('hold first')
+  const late = pool.request('late', { timeoutMs: 20 })
+  server.release('first')
+  const end = performance.now() + 200
+  while (performance.now() < end); // the place is free before this ends, and the time is up too
+  const error = await rejects(late, 'REQUEST_TIMEOUT')
+  assert.is(error.outcome, 'not-sent')
+  assert.is(await held, 'first')
+  assert.is(await pool.request('next'), 'next')
+  assert.equal(server.lines, ['hold first', 'next'])
+})
+
+test('a connection that a lease has changed is not given on after its stream', async () => {
+  const pool = await open({ maxConnections: 1 })
+  const lease = await pool.acquire()
+  await lease.request('set x')
+  lease.stream()
+  lease.release({ reusable: true })
+  assert.is(await pool.request('get'), '-')
+  assert.is(server.peers.length, 2)
+})
+
 // Credentials.
 
 test('credentials are asked for anew for each connect', async () => {

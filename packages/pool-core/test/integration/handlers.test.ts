@@ -314,6 +314,20 @@ for (const shards of [0, 2]) {
   })
 }
 
+for (const shards of [0, 1]) {
+  const where = shards === 0 ? 'on the calling thread' : 'in a thread'
+
+  test(`${where}: a handler called just after the peer's FIN begins on another connection`, async () => {
+    const pool = await open(shards, { maxConnections: 2 })
+    for (let turn = 0; turn < 20; turn++) {
+      await pool.request(`warm ${turn}`)
+      for (const peer of server.open) if (!peer.socket.writableEnded) await server.finish(peer)
+      assert.is(await pool.handlers.echo(`turn ${turn}`), `turn ${turn}`)
+    }
+    await settled(pool)
+  })
+}
+
 test('handlers, requests and leases share the connections without mixing up replies', async () => {
   const pool = await open(2)
   const wrong: string[] = []
