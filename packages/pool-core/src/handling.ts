@@ -80,6 +80,7 @@ export class Handling {
     run.id = id
     link.host.execute(id, run.name, run.input).then(
       (result) => {
+        link.wake() // DONE was published without a ring of the bell: the result is it
         if (run.resulted(result)) this.#settleRun(run)
       },
       (error: unknown) => {

@@ -183,11 +183,12 @@ export class Link {
     else this.#publishSoon()
   }
 
-  /** Tells the shard to run a handler whose name and input come over the control plane. */
+  /** Tells the shard to run a handler. Its name and input follow over the control plane, and wake the shard. */
   execute(slot: Slot, run: Run): number {
     const id = this.runs.add(run)
     if (id === undefined) throw new Error('more handlers than connections') // the table holds more than a shard can have
-    this.#control(Kind.EXECUTE, 0, slot, id)
+    this.#sender.send(Kind.EXECUTE, 0, slot.index, slot.serial, id)
+    this.#ring.publish(true)
     return id
   }
 

@@ -18,6 +18,7 @@ export class Control implements ShardControl {
   }
 
   async execute(callId: number, name: string, input: unknown): Promise<Settled<unknown>> {
+    this.#link.pump() // EXECUTE was published without a ring of the bell: this call is it
     return this.#link.runs.called(callId, name, input)
   }
 

@@ -90,7 +90,7 @@ export class Run {
     }
     this.#over = true
     this.#runs.delete(this)
-    this.#runs.around(() => slot.runEnded(this.callId))
+    this.#runs.around(() => slot.runEnded(this.callId), true) // the result, which follows, wakes the other side
     call.resolve(result)
   }
 
@@ -134,11 +134,11 @@ export class Run {
 /** The handlers of one link. */
 export class Runs {
   readonly modules: LoadedModules
-  /** Publishes what `action` sends. */
-  readonly around: (action: () => void) => void
+  /** Publishes what `action` sends; `quiet`: a message of the control plane follows at once, and wakes the other side. */
+  readonly around: (action: () => void, quiet?: boolean) => void
   readonly #runs = new Map<number, Run>()
 
-  constructor(modules: LoadedModules, around: (action: () => void) => void) {
+  constructor(modules: LoadedModules, around: (action: () => void, quiet?: boolean) => void) {
     this.modules = modules
     this.around = around
   }

@@ -35,10 +35,10 @@ export class ShardLink implements Outlet {
     this.#consumer = new RingConsumer(memory.toShard, ring)
     this.#sender = new FrameSender(new RingProducer(memory.toMain, ring))
     this.#words = new Int32Array(memory.words)
-    this.runs = new Runs(shard.modules, (action) => {
+    this.runs = new Runs(shard.modules, (action, quiet) => {
       this.enter()
       action()
-      this.leave()
+      this.leave(quiet)
     })
     bell.listen(this.pump)
     this.pump()
@@ -145,8 +145,8 @@ export class ShardLink implements Outlet {
     this.#depth++
   }
 
-  leave(): void {
-    if (--this.#depth === 0) this.#sender.ring.publish()
+  leave(quiet = false): void {
+    if (--this.#depth === 0) this.#sender.ring.publish(quiet)
   }
 
   hold(slot: Slot): void {

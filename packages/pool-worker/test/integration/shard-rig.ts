@@ -133,7 +133,11 @@ export async function rig(options: RigOptions = {}): Promise<Rig> {
       const info = JSON.parse(String(message.payload)) as LostInfo
       return { written: message.id, info, error: info.error === undefined ? undefined : (decodeError(info.error) as PoolError) }
     },
-    execute: (callId, name, input) => link.runs.called(callId, name, input),
+    async execute(callId, name, input) {
+      const result = await link.runs.called(callId, name, input)
+      read() // a result is the bell of the DONE before it
+      return result
+    },
     read,
     async close() {
       await shard.close()
