@@ -160,6 +160,7 @@ for (const shards of [0, 1]) {
     )
     const pool = await open(served.endpoint, { shards, maxConnections: 1, ringBytes: 4096, maxBufferedBytes: 256 * KiB })
     await pool.use(() => undefined)
+    await until(() => served.accepted === 1, 'the peer has the connection')
     const all = Array.from({ length: 12 }, (_, id) => checked(pool, id, 60 * KiB, 5))
     const settledAll = Promise.allSettled(all)
     assert.ok(socket !== undefined)
