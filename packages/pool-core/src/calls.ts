@@ -1,8 +1,9 @@
 /** The record of what a caller waits for: its own entry in the queue, in the wheel and in its connection's list. */
-import type { Timed } from '@cenote/pool-worker'
+import { PoolError, type Timed } from '@cenote/pool-worker'
 import type { Waiter, WaiterKind } from './books/pending.ts'
 import type { Slot } from './books/slots.ts'
 import type { Lease } from './lease.ts'
+import { withOutcome } from './refusals.ts'
 import type { Run } from './runs.ts'
 
 /**
@@ -29,6 +30,8 @@ export class Call implements Waiter, Timed {
   slot: Slot | undefined = undefined
   /** How often it went on to another connection. */
   moves = 0
+  /** Bytes of it may have reached a server before it went on. */
+  sentBefore = false
   settled = false
   /** When it joined the queue, in the world's milliseconds; 0: it has not. */
   queuedAt = 0
@@ -76,7 +79,8 @@ export class Call implements Waiter, Timed {
 
   reject(error: unknown): void {
     this.#end()
-    this.#reject(error)
+    const untrue = this.sentBefore && PoolError.is(error) && error.outcome === 'not-sent'
+    this.#reject(untrue ? withOutcome(error, 'maybe-executed') : error)
   }
 
   #end(): void {

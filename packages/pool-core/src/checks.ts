@@ -1,6 +1,6 @@
 /** How one value of an option is checked: each takes an own value and its name, and returns a safe copy or throws BAD_OPTION. */
 import { SHARE_ENV } from 'node:worker_threads'
-import { PoolError } from '@cenote/pool-worker'
+import { badOption } from '@cenote/pool-worker'
 import { nearest } from './foreign.ts'
 
 /** Reads one given value; `name` is what a complaint calls it. */
@@ -8,11 +8,6 @@ export type Check<T> = (value: unknown, name: string) => T
 
 /** The longest delay that a timer of Node takes. */
 const MAX_MS = 2 ** 31 - 1
-
-/** A BAD_OPTION error that names its option. */
-export function badOption(name: string, problem: string): PoolError {
-  return new PoolError('BAD_OPTION', `${name}: ${problem}`, { phase: 'start', outcome: 'not-sent' })
-}
 
 /** A value as a complaint prints it. Never called with what may be a secret. */
 function show(value: unknown): string {

@@ -16,6 +16,8 @@ export class Connecting {
   #failures = 0
   #lastError: PoolError | undefined = undefined
   #cancel: (() => void) | undefined = undefined
+  /** Waits for credentials, and how each is ended. */
+  readonly #asked: Set<() => void> = new Set()
 
   constructor(settings: Settings, world: World, setGate: (open: boolean) => void) {
     this.#settings = settings
@@ -35,10 +37,14 @@ export class Connecting {
     const { serial } = slot
     const since = this.#world.now()
     let waiting = true
-    const conclude = (action: () => void): void => {
-      if (!waiting) return
+    const forget = (): void => {
       waiting = false
       cancel()
+      this.#asked.delete(forget)
+    }
+    const conclude = (action: () => void): void => {
+      if (!waiting) return
+      forget()
       if (slot.serial === serial && slot.state === 'opening') action()
     }
     const expire = () =>
@@ -51,6 +57,7 @@ export class Connecting {
         ),
       )
     const cancel = connectTimeoutMs === Number.POSITIVE_INFINITY ? () => undefined : this.#world.timer(connectTimeoutMs, false, expire)
+    this.#asked.add(forget)
     const granted = (answer: Awaited<ReturnType<typeof credentials>>) =>
       conclude(() => link.open(slot, Math.max(1, connectTimeoutMs - (this.#world.now() - since)), { endpoint, credentials: answer }))
     const failed = (cause: unknown) =>
@@ -77,7 +84,9 @@ export class Connecting {
     })
   }
 
+  /** Waits for nothing more. */
   stop(): void {
     this.#cancel?.()
+    for (const forget of this.#asked) forget()
   }
 }

@@ -2,15 +2,16 @@
  * The coordinator: the only owner of the books. It takes one message after another, from callers, shards and the clock,
  * lets the books decide, and carries out their effects.
  */
-import { type Cancel, type CloseReason, decodeError, type LostInfo, PoolError, type World } from '@cenote/pool-worker'
+import { type Cancel, type CloseReason, decodeError, type LostInfo, PoolError, unreachable, type World } from '@cenote/pool-worker'
 import { Call } from './calls.ts'
 import { Dispatch } from './dispatch.ts'
 import { Handling } from './handling.ts'
 import type { ShardHost } from './host.ts'
+import type { LinkMailbox } from './incoming.ts'
 import type { Language } from './language.ts'
 import { Leasing } from './leasing.ts'
 import type { Buffered, Line } from './line.ts'
-import { Link, type LinkMailbox } from './link.ts'
+import { Link } from './link.ts'
 import type { CallOptions, Settings } from './options.ts'
 import { answeredTooLate, connectionLost, poolClosed, ranTooLong, waitedTooLong, withOutcome } from './refusals.ts'
 import type { ShardEvent } from './shards.ts'
@@ -105,12 +106,14 @@ export class Coordinator implements LinkMailbox {
     })
   }
 
-  /** Refuses what comes, rejects who waits, lets what was granted finish until `timeoutMs`. */
-  async drain(timeoutMs: number): Promise<void> {
+  /** Refuses what comes, rejects who waits, lets what was granted finish until `timeoutMs`. Returns the milliseconds that are left. */
+  async drain(timeoutMs: number): Promise<number> {
+    const until = this.#world.now() + timeoutMs
     this.#dispatch.retire()
     for (const call of this.#readyCalls) this.#waits.reject(call, poolClosed(this.#settings.name, 'not-sent'))
     this.#readyCalls.clear()
     await this.#waits.none(timeoutMs)
+    return until - this.#world.now()
   }
 
   /** Ends everything that is left. Nothing fires afterwards. */
@@ -202,6 +205,8 @@ export class Coordinator implements LinkMailbox {
         return this.#shardLost(event.shard, event.error)
       case 'gone':
         return this.#dispatch.books.removeShard(event.shard)
+      default:
+        return unreachable(event)
     }
   }
 
@@ -281,7 +286,11 @@ export class Coordinator implements LinkMailbox {
     written: number,
   ): void {
     const error = PoolError.is(cause) ? cause : connectionLost(`the connection has ended: ${reason}`, 'maybe-executed', cause)
-    if (stream !== undefined) return stream.lost(reason === 'peer-end' && stream.over ? undefined : error)
+    if (stream !== undefined) {
+      const over = reason === 'peer-end' && stream.over
+      stream.lost(over ? undefined : error)
+      return over ? undefined : lease?.lost(error)
+    }
     if (lease !== undefined && !lease.rebound && written <= begunBeforeLease) return this.leasing.rebind(lease, calls)
     lease?.lost(error)
     const others = PoolError.is(cause) ? connectionLost('the connection has ended with another call on it', 'maybe-executed', cause) : error
@@ -294,6 +303,7 @@ export class Coordinator implements LinkMailbox {
     if (call.settled) return
     if (call.lease === undefined && (unsent || call.idempotent) && call.moves < MAX_MOVES && !this.#dispatch.closing) {
       call.moves++
+      call.sentBefore ||= !unsent
       this.#numbers.moved++
       return this.#dispatch.admit(call)
     }
@@ -332,8 +342,7 @@ export class Coordinator implements LinkMailbox {
 
   #checkReady(): void {
     if (this.#readyCalls.size === 0) return
-    const { connections, opening } = this.#dispatch.books.counts()
-    if (connections - opening < this.#settings.minConnections) return
+    if (this.#dispatch.books.open < this.#settings.minConnections) return
     for (const call of this.#readyCalls) this.#waits.resolve(call, undefined)
     this.#readyCalls.clear()
   }

@@ -27,6 +27,7 @@ export {
   type TlsSettings,
   transfer,
 } from '@cenote/pool-worker'
+export type { ConnectionCounts } from './books/counts.ts'
 export type { ConnectionInfo, Lease } from './lease.ts'
 export type { BackoffOptions, CredentialsOption, PoolOptions, RingBytes, WorkerOptions } from './options.ts'
 export {

@@ -1,10 +1,10 @@
 /** A lease: a caller's right to one connection until it is released. */
 import type { Duplex } from 'node:stream'
-import { PoolError } from '@cenote/pool-worker'
+import { badOption, PoolError } from '@cenote/pool-worker'
 import type { Call } from './calls.ts'
 import type { Leasing } from './leasing.ts'
 import type { Line } from './line.ts'
-import { checkCallOptions } from './options.ts'
+import { checkCallOptions, checkReleaseOptions } from './options.ts'
 import type { AcquireOptions } from './pool.ts'
 
 /** What a lease says of its connection. */
@@ -144,6 +144,8 @@ export class Lease<Req = unknown, Rep = unknown> {
    * Calls `listener` with each push that the server sends on this connection and the protocol delivers, until the lease ends.
    * Returns what takes it off again.
    *
+   * @throws PoolError `LEASE_RELEASED`, `BAD_OPTION`.
+   *
    * @example
    * import { createPool, resp } from '@cenote/pool-core'
    *
@@ -153,6 +155,8 @@ export class Lease<Req = unknown, Rep = unknown> {
    * off()
    */
   onPush(listener: (value: Rep) => void): () => void {
+    if (typeof listener !== 'function') throw badOption('onPush', 'its argument must be a function')
+    if (this.#released) throw new PoolError('LEASE_RELEASED', 'this lease has been released')
     this.#listeners ??= new Set()
     const listeners = this.#listeners.add(listener)
     return () => void listeners.delete(listener)
@@ -163,6 +167,7 @@ export class Lease<Req = unknown, Rep = unknown> {
    *
    * @param options.reusable - After `stream()`: both sides have left the connection as a new caller expects it. Default false: it is destroyed.
    * @throws PoolError `LEASE_RELEASED`: it was released before.
+   * @throws PoolError `BAD_OPTION`: it is not released.
    *
    * @example
    * import { createPool, resp } from '@cenote/pool-core'
@@ -171,9 +176,10 @@ export class Lease<Req = unknown, Rep = unknown> {
    * const lease = await pool.acquire()
    * lease.release()
    */
-  release(options: { readonly reusable?: boolean } = {}): void {
+  release(options?: { readonly reusable?: boolean | undefined }): void {
     if (this.#released) throw new PoolError('LEASE_RELEASED', 'this lease has been released already')
-    this.#leasing.release(this as Lease, options.reusable === true)
+    const { reusable } = options === undefined ? { reusable: false } : checkReleaseOptions(options, 'options')
+    this.#leasing.release(this as Lease, reusable === true)
   }
 
   /**

@@ -8,7 +8,7 @@ import type { Language } from './language.ts'
 import { type ConnectionInfo, Lease } from './lease.ts'
 import type { Line } from './line.ts'
 import type { CallOptions, Settings } from './options.ts'
-import { connectionLost, poolClosed } from './refusals.ts'
+import { connectionLost, poolClosed, withOutcome } from './refusals.ts'
 import { openStream } from './stream.ts'
 
 export class Leasing {
@@ -24,8 +24,11 @@ export class Leasing {
     this.#dispatch = dispatch
   }
 
-  /** A connection for one caller. */
-  async acquire(options: CallOptions): Promise<Lease> {
+  /**
+   * A connection for one caller.
+   * @param since - When its time began to run. Default: now.
+   */
+  async acquire(options: CallOptions, since?: number): Promise<Lease> {
     const lease = await new Promise<Lease>((resolve, reject) => {
       const call = new Call(
         'lease',
@@ -33,7 +36,7 @@ export class Leasing {
         (slot: Slot) => resolve(this.#lend(slot)),
         reject,
       )
-      if (this.#dispatch.waits.begin(call, options.signal)) this.#dispatch.admit(call)
+      if (this.#dispatch.waits.begin(call, options.signal, since)) this.#dispatch.admit(call)
     })
     // Its connection may have died in the very turn that granted it: whoever acquires gets one that was alive in this turn.
     if (lease.rebinding !== undefined) await lease.rebinding
@@ -49,12 +52,39 @@ export class Leasing {
     return slot === undefined ? undefined : this.#lend(slot)
   }
 
-  request(lease: Lease, request: unknown, options: CallOptions): Promise<unknown> {
+  /** A request that nobody may share a connection with: one deadline for the wait and the reply. */
+  async alone(request: unknown, options: CallOptions): Promise<unknown> {
+    const since = this.#world.now()
+    const whole = { ...options, timeoutMs: options.timeoutMs ?? this.#settings.requestTimeoutMs }
+    try {
+      return await this.#onceAlone(request, whole, since)
+    } catch (error) {
+      if (options.idempotent !== true || !PoolError.is(error) || error.code !== 'CONNECTION_LOST' || this.#dispatch.closing) throw error
+      this.#dispatch.numbers.moved++
+      return await this.#onceAlone(request, whole, since).catch((again: unknown) => {
+        throw PoolError.is(again) && again.outcome === 'not-sent' ? withOutcome(again, error.outcome ?? 'maybe-executed') : again
+      })
+    }
+  }
+
+  async #onceAlone(request: unknown, options: CallOptions, since: number): Promise<unknown> {
+    const lease = await this.acquire(options, since).catch((error: unknown) => {
+      throw PoolError.is(error) && error.code === 'ACQUIRE_TIMEOUT' ? new PoolError('REQUEST_TIMEOUT', error.message, error) : error
+    })
+    try {
+      return await this.request(lease, request, options, since)
+    } finally {
+      lease[Symbol.dispose]()
+    }
+  }
+
+  /** @param since - When its time began to run. Default: now. */
+  request(lease: Lease, request: unknown, options: CallOptions, since?: number): Promise<unknown> {
     return new Promise((resolve, reject) => {
       if (lease.lostBy !== undefined) throw connectionLost('the connection of this lease has died', 'not-sent', lease.lostBy)
       const call = new Call('request', options.timeoutMs ?? this.#settings.requestTimeoutMs, resolve, reject, request, lease)
       this.#dispatch.numbers.requests++
-      if (!this.#dispatch.waits.begin(call, options.signal)) return
+      if (!this.#dispatch.waits.begin(call, options.signal, since)) return
       if (lease.line === undefined) lease.waiting.push(call)
       else this.#dispatch.send(lease.line, call)
     })

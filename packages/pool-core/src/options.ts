@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os'
 import type { ResourceLimits, SHARE_ENV } from 'node:worker_threads'
 import {
+  badOption,
   type Credentials,
   type Endpoint,
   type Handlers,
@@ -11,7 +12,6 @@ import {
   type TlsSettings,
 } from '@cenote/pool-worker'
 import {
-  badOption,
   type Check,
   type Complete,
   count,
@@ -365,6 +365,11 @@ export function checkCallOptions(options: unknown, allowed: readonly (keyof Call
     onProgress: own.has('onProgress') ? CALL_CHECKS.onProgress(own.get('onProgress'), 'onProgress') : undefined,
   }
 }
+
+/** Options of a lease's `release`. */
+export const checkReleaseOptions: Check<Complete<{ readonly reusable?: boolean }>> = record<{ readonly reusable?: boolean }>({
+  reusable: flag,
+})
 
 /** Whether a value works as an AbortSignal, whichever realm or library made it. */
 function isSignal(value: unknown): value is AbortSignal {

@@ -1,6 +1,6 @@
 /** Checks of the options that are objects of their own: credentials, protocol, handlers, TLS. None prints a value. */
-import type { Credentials, Endpoint, ProtocolReference, TlsSettings } from '@cenote/pool-worker'
-import { badOption, type Check, type Complete, fileUrl, flag, oneOf, ownValues, record, secretBytes, secretText, texts } from './checks.ts'
+import { badOption, type Credentials, type Endpoint, type ProtocolReference, type TlsSettings } from '@cenote/pool-worker'
+import { type Check, type Complete, fileUrl, flag, oneOf, ownValues, record, secretBytes, secretText, texts } from './checks.ts'
 
 const tlsVersion = oneOf('TLSv1.2', 'TLSv1.3')
 

@@ -1,9 +1,9 @@
 /** The public face: checks arguments, types what goes in and out, and decides nothing. */
-import { type HandlerContext, PoolError, realWorld, type World } from '@cenote/pool-worker'
+import { badOption, type HandlerContext, PoolError, realWorld, type World } from '@cenote/pool-worker'
 import { Coordinator } from './coordinator.ts'
 import { type Language, loadLanguage } from './language.ts'
 import type { Lease } from './lease.ts'
-import { type CallOptions, checkCallOptions, type PoolOptions, readOptions, type Settings } from './options.ts'
+import { checkCallOptions, type PoolOptions, readOptions, type Settings } from './options.ts'
 import { type ShardEvent, Shards } from './shards.ts'
 import type { PoolStats } from './stats.ts'
 
@@ -178,7 +178,7 @@ export class Pool<Req = never, Rep = never, Module = Record<never, never>> {
    * })
    */
   async use<T>(work: (lease: Lease<Req, Rep>) => T | Promise<T>, options: AcquireOptions = {}): Promise<T> {
-    if (typeof work !== 'function') throw new PoolError('BAD_OPTION', 'use: its first argument must be a function')
+    if (typeof work !== 'function') throw badOption('use', 'its first argument must be a function')
     const lease = await this.acquire(options)
     try {
       return await work(lease)
@@ -275,10 +275,9 @@ export class Pool<Req = never, Rep = never, Module = Record<never, never>> {
   }
 
   async #close(timeoutMs: number): Promise<void> {
-    const until = performance.now() + timeoutMs
-    await this.#coordinator.drain(timeoutMs)
+    const left = await this.#coordinator.drain(timeoutMs)
     this.#coordinator.end()
-    await this.#shards.stop(Math.max(STOP_MS, Math.min(CLOSE_MS, until - performance.now())))
+    await this.#shards.stop(Math.max(STOP_MS, Math.min(CLOSE_MS, left)))
   }
 
   #request(request: Req, given: RequestOptions | undefined): Promise<unknown> {
@@ -286,25 +285,11 @@ export class Pool<Req = never, Rep = never, Module = Record<never, never>> {
       const options = checkCallOptions(given, ['timeoutMs', 'signal', 'idempotent'])
       const scope = this.#language.scope(request)
       if (scope === 'shared') return this.#coordinator.request(request, options)
-      if (scope === 'exclusive') return this.#alone(request, options)
+      if (scope === 'exclusive') return this.#coordinator.leasing.alone(request, options)
       const message = 'this request changes its connection: send it over a lease, with pool.use()'
       return Promise.reject(new PoolError('BAD_REQUEST', message, { phase: 'send', outcome: 'not-sent' }))
     } catch (error) {
       return Promise.reject(error)
-    }
-  }
-
-  /** A request that nobody may share a connection with: one deadline for the wait and the reply. */
-  async #alone(request: Req, options: CallOptions): Promise<unknown> {
-    const timeoutMs = options.timeoutMs ?? this.#settings.requestTimeoutMs
-    const until = performance.now() + timeoutMs
-    const lease = await this.#coordinator.leasing.acquire({ ...options, timeoutMs }).catch((error: unknown) => {
-      throw PoolError.is(error) && error.code === 'ACQUIRE_TIMEOUT' ? new PoolError('REQUEST_TIMEOUT', error.message, error) : error
-    })
-    try {
-      return await this.#coordinator.leasing.request(lease, request, { ...options, timeoutMs: Math.max(1, until - performance.now()) })
-    } finally {
-      lease[Symbol.dispose]()
     }
   }
 

@@ -19,7 +19,13 @@ function counted({ counts }: Situation): { connections: number; idle: number; op
 
 function describe(situation: Situation): string {
   const { connections, idle, opening, pending } = counted(situation)
-  return `${connections} of ${situation.maxConnections} connections (${idle} idle, ${opening} opening), ${pending} waiting`
+  const { inUse } = situation.counts
+  return `${connections} of ${situation.maxConnections} connections (${inUse} in use, ${idle} idle, ${opening} opening), ${pending} waiting`
+}
+
+/** What would not fit into what may wait on the calling thread. */
+export function beyondBuffer(max: number, phase: PoolErrorPhase, outcome: Outcome): PoolError {
+  return new PoolError('RESOURCE_EXHAUSTED', `more than maxBufferedBytes (${max}) would wait on the calling thread`, { phase, outcome })
 }
 
 /** A caller's time was up before it had a connection. */

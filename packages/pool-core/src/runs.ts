@@ -1,5 +1,5 @@
 /** One run of a handler, from the grant of its connection until both its result and its DONE frame have come. */
-import { decodeError, PoolError, type Settled, transferOf } from '@cenote/pool-worker'
+import { decodeError, type Settled, transferOf } from '@cenote/pool-worker'
 import type { Call } from './calls.ts'
 import type { Line } from './line.ts'
 
@@ -63,16 +63,6 @@ export class Run {
     const result = this.#result
     if (this.call.settled || result === undefined) return
     if (result.ok) this.call.resolve(result.value)
-    else this.call.reject(handlerError(this.name, result))
+    else this.call.reject(decodeError(result.error))
   }
-}
-
-function handlerError(name: string, result: Settled<unknown> & { ok: false }): Error {
-  const error = decodeError(result.error)
-  if (PoolError.is(error)) return error
-  return new PoolError('HANDLER_FAILED', `the handler '${name}' failed: ${error.message}`, {
-    phase: 'handler',
-    outcome: 'maybe-executed',
-    cause: error,
-  })
 }

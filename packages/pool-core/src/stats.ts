@@ -1,6 +1,7 @@
 /** The pool's numbers: counters that subtract, times as histograms. */
 import { createHistogram, type Histogram, type RecordableHistogram } from 'node:perf_hooks'
 import { type CloseReason, DELAY_RESOLUTION_MS } from '@cenote/pool-worker'
+import type { ConnectionCounts } from './books/counts.ts'
 
 /** A distribution of times, in milliseconds. */
 export interface Times {
@@ -13,16 +14,10 @@ export interface Times {
 }
 
 /** One shard at this moment. */
-export interface ShardStats {
+export interface ShardStats extends ConnectionCounts {
   readonly shard: number
   /** Serving, or being replaced. */
   readonly state: 'live' | 'restarting'
-  readonly connections: number
-  readonly idle: number
-  readonly opening: number
-  readonly inUse: number
-  readonly resetting: number
-  readonly closing: number
   /** Handlers that run. */
   readonly handlers: number
   /** Share of time in which its event loop was busy, since the last look: 0 to 1. */
@@ -50,15 +45,9 @@ export interface Counters {
   readonly shardsLost: number
 }
 
-/** What `pool.stats()` returns. The states add up to `connections`. */
-export interface PoolStats {
+/** What `pool.stats()` returns: all shards together, and each. */
+export interface PoolStats extends ConnectionCounts {
   readonly name: string
-  readonly connections: number
-  readonly idle: number
-  readonly opening: number
-  readonly inUse: number
-  readonly resetting: number
-  readonly closing: number
   /** Callers who wait: for a connection of their own, or for a place on a shared one. */
   readonly pending: { readonly leases: number; readonly requests: number }
   readonly counters: Counters

@@ -45,11 +45,14 @@ export class Waits {
     return this.#refed
   }
 
-  /** Starts a call's clock and watches its signal. Returns false when that was aborted already; the call is rejected then. */
-  begin(call: Call, signal: AbortSignal | undefined): boolean {
+  /**
+   * Starts a call's clock, as if at `since`, and watches its signal. Returns false when that was aborted already; the call is
+   * rejected then.
+   */
+  begin(call: Call, signal: AbortSignal | undefined, since: number = this.#world.now()): boolean {
     this.hold()
     if (call.timeoutMs !== Number.POSITIVE_INFINITY) {
-      call.deadline = this.#world.now() + call.timeoutMs
+      call.deadline = since + call.timeoutMs
       this.#deadlines.add(call)
     }
     if (signal === undefined) return true

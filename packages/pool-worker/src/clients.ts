@@ -33,6 +33,7 @@ export class Clients implements Side {
   #direct = 0
   #taken = false
   #ended = false
+  #failure: PoolError | undefined = undefined
   /** Why, once the client has said that it is done for. */
   #retired: string | undefined = undefined
 
@@ -49,7 +50,7 @@ export class Clients implements Side {
   /** The connect hook has made the client; if the connection is over by then, it says good-bye. */
   adopt(client: unknown): void {
     this.client = client
-    if (this.#ended) void this.close().catch(() => undefined)
+    if (this.#ended) void this.close().catch(() => undefined) // as in `end`
   }
 
   /** The socket as an ordinary `net.Socket`; what came before is pushed into it. Once. */
@@ -115,6 +116,7 @@ export class Clients implements Side {
 
   /** Runs a request for a handler. */
   async execute(request: unknown, signal: AbortSignal): Promise<unknown> {
+    if (this.#failure !== undefined) throw this.#failure
     this.#direct++
     try {
       return await this.#protocol.definition.execute(this.client, request, { signal })
@@ -148,6 +150,7 @@ export class Clients implements Side {
 
   end(error: PoolError): void {
     this.#ended = true
+    this.#failure = error
     for (const call of this.#calls.splice(0)) {
       call.abandoned?.()
       call.abort.abort(error)

@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net'
 import type { Codec } from './codec.ts'
 import type { Credentials, Endpoint } from './endpoint.ts'
-import { PoolError } from './errors.ts'
+import { badOption } from './errors.ts'
 
 /** Who may share a connection with a request: anybody; nobody while it runs; only a lease, for it changes the connection. */
 export type Scope = 'shared' | 'exclusive' | 'lease'
@@ -262,17 +262,14 @@ export type ContextOf<P> = P extends (...args: never[]) => Protocol<infer Req, i
 function fileUrl(url: URL | string, option: string): string {
   const parsed = url instanceof URL ? url : URL.canParse(String(url)) ? new URL(String(url)) : undefined
   if (parsed?.protocol !== 'file:')
-    throw new PoolError(
-      'BAD_OPTION',
-      `${option}: the module's address must be an absolute file: URL, such as new URL('./module.js', import.meta.url)`,
-    )
+    throw badOption(option, "the module's address must be an absolute file: URL, such as new URL('./module.js', import.meta.url)")
   return parsed.href
 }
 
 function cloneOptions(options: unknown, option: string): unknown {
   try {
     return structuredClone(options)
-  } catch (cause) {
-    throw new PoolError('BAD_OPTION', `${option}: its options cannot be cloned into a worker`, { cause })
+  } catch {
+    throw badOption(option, 'its options cannot be cloned into a worker') // without the cause, which prints what it met
   }
 }

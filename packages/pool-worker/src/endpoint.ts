@@ -1,6 +1,6 @@
 /** Where connections go: parsed once, printed without secrets. */
 import { isIPv6 } from 'node:net'
-import { PoolError } from './errors.ts'
+import { badOption, type PoolError } from './errors.ts'
 
 /** A TCP, TLS or unix-socket address. */
 export type Endpoint =
@@ -129,5 +129,5 @@ function checkPath(path: unknown): string {
 }
 
 function bad(problem: string): PoolError {
-  return new PoolError('BAD_OPTION', `endpoint: ${problem}`)
+  return badOption('endpoint', problem)
 }

@@ -135,6 +135,11 @@ export class ReplyError extends Error {
   }
 }
 
+/** What is wrong with an option, by its name. */
+export function badOption(name: string, problem: string): PoolError {
+  return new PoolError('BAD_OPTION', `${name}: ${problem}`, { phase: 'start', outcome: 'not-sent' })
+}
+
 /** What a codec's `encode` threw, as the request's caller is told of it: nothing was sent. */
 export function badRequest(thrown: unknown): PoolError {
   if (PoolError.is(thrown) && thrown.outcome !== undefined) return thrown

@@ -8,22 +8,11 @@ export * from './endpoint.ts'
 export type { StartTask } from './entry.ts'
 export * from './errors.ts'
 export * from './frame.ts'
-export {
-  describe,
-  type Handler,
-  type LoadedClient,
-  type LoadedCodec,
-  type LoadedModules,
-  type LoadedProtocol,
-  loadHandlers,
-  loadModules,
-  loadProtocol,
-} from './load.ts'
+export { loadProtocol } from './load.ts'
 export * from './messages.ts'
 export * from './protocols/index.ts'
 export * from './ring.ts'
 export * from './sender.ts'
 export { Shard, startShard } from './shard.ts'
-export { ShardLink } from './slot-link.ts'
 export * from './transfer.ts'
 export * from './world.ts'

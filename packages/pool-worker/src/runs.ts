@@ -77,7 +77,7 @@ export class Run {
     const handler = this.#runs.modules.handlers.get(call.name)
     if (handler === undefined) return this.refuse(failure('BAD_REQUEST', `there is no handler '${call.name}'`, undefined, true))
     this.#begun = true
-    this.#run(slot, call, handler).catch(() => undefined) // it catches all that a handler throws
+    void this.#run(slot, call, handler) // it catches all that a handler throws; what we throw is for all to see
   }
 
   async #run(slot: Slot, call: ControlCall, handler: Handler): Promise<void> {

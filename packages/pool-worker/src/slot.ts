@@ -88,8 +88,7 @@ export class Slot implements Driver, Place {
     this.#began = this.world.now()
     if (ms > 0) {
       const late = () => {
-        if (this.#phase === 'opening')
-          this.lose('error', new PoolError('CONNECT_TIMEOUT', `no connection within ${ms} ms`, { phase: 'connect', outcome: 'not-sent' }))
+        if (this.#phase === 'opening') this.lose('error', this.#connectTimeout(ms))
       }
       this.#deadline = this.world.timer(ms, false, () => void this.world.immediate(() => this.#around(late))) // after a stall, one poll phase first
     }
@@ -106,6 +105,13 @@ export class Slot implements Driver, Place {
           : new PoolError('CONNECT_FAILED', `cannot connect: ${String(cause)}`, { phase: 'connect', outcome: 'not-sent', cause }),
       )
     }
+  }
+
+  /** Says what an attempt that is late was waiting for. */
+  #connectTimeout(ms: number): PoolError {
+    const handshake = this.connection.socket === undefined ? 'the TLS' : "the protocol's"
+    const waiting = this.#attempt?.socket.connecting === true ? 'the address has not answered' : `${handshake} hand-shake has not ended`
+    return new PoolError('CONNECT_TIMEOUT', `no connection within ${ms} ms: ${waiting}`, { phase: 'connect', outcome: 'not-sent' })
   }
 
   #connected(socket: Socket): void {
@@ -315,7 +321,8 @@ export class Slot implements Driver, Place {
     if (error === undefined && this.#side instanceof Streamed && this.#side.endsLater()) return
     if (error === undefined) return this.lose(this.connection.halfClosed ? 'peer-end' : 'error')
     const reset = (error as NodeJS.ErrnoException).code === 'ECONNRESET'
-    this.lose(reset ? 'peer-reset' : 'error', new PoolError('CONNECTION_LOST', `the connection broke: ${error.message}`, { cause: error }))
+    const details = { phase: 'reply', outcome: 'maybe-executed', cause: error } as const
+    this.lose(reset ? 'peer-reset' : 'error', new PoolError('CONNECTION_LOST', `the connection broke: ${error.message}`, details))
   }
 
   onWrite(): void {

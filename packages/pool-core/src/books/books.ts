@@ -90,6 +90,11 @@ export class Books {
     return this.#leaseNow()
   }
 
+  /** Connections that are open and not on their way out, those being probed among them. */
+  get open(): number {
+    return this.#placement.living - this.#placement.tally.opening
+  }
+
   /** The waiter who has waited longest. */
   get oldest(): Waiter | undefined {
     return this.#pending.head

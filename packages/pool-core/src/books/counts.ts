@@ -3,32 +3,29 @@ import type { Pending } from './pending.ts'
 import type { Placement } from './placement.ts'
 import type { Tally } from './slots.ts'
 
-/** One shard's share. The states add up to `connections`. */
-export interface ShardCounts {
-  readonly shard: number
-  readonly live: boolean
+/** Connections by state. The states add up to `connections`. */
+export interface ConnectionCounts {
   readonly connections: number
   readonly idle: number
   /** Being opened or probed. */
   readonly opening: number
   /** Leased, or shared with at least one request in flight. */
   readonly inUse: number
+  /** Given back, and not yet proved fit for the next caller. */
   readonly resetting: number
   readonly closing: number
+}
+
+/** One shard's share. */
+export interface ShardCounts extends ConnectionCounts {
+  readonly shard: number
+  readonly live: boolean
   /** Handlers that run. */
   readonly handlers: number
 }
 
-/** All shards together. The states add up to `connections`. */
-export interface BooksCounts {
-  readonly connections: number
-  readonly idle: number
-  /** Being opened or probed. */
-  readonly opening: number
-  /** Leased, or shared with at least one request in flight. */
-  readonly inUse: number
-  readonly resetting: number
-  readonly closing: number
+/** All shards together. */
+export interface BooksCounts extends ConnectionCounts {
   readonly pendingLeases: number
   readonly pendingRequests: number
   readonly perShard: readonly ShardCounts[]
@@ -46,7 +43,7 @@ export function countBooks(placement: Placement, pending: Pending): BooksCounts 
   return { connections, ...countStates(tally), pendingLeases: pending.leases, pendingRequests: pending.requests, perShard }
 }
 
-function countStates(tally: Tally): Pick<BooksCounts, 'idle' | 'opening' | 'inUse' | 'resetting' | 'closing'> {
+function countStates(tally: Tally): Omit<ConnectionCounts, 'connections'> {
   const { idle, opening, probing, shared, leased, resetting, closing } = tally
   return { idle, opening: opening + probing, inUse: shared + leased, resetting, closing }
 }

@@ -1,36 +1,13 @@
 import { getEventListeners } from 'node:events'
-import { createPool, handlersAt, type Pool, PoolError, type PoolOptions, protocolAt } from '@cenote/pool-core'
+import { PoolError } from '@cenote/pool-core'
 import * as assert from 'uvu/assert'
 import { rejects, suite, until } from '../../../pool-worker/test/kit/kit.ts'
-import type * as sessionHandlers from '../fixtures/session-handlers.ts'
-import type * as sessionProtocol from '../fixtures/session-protocol.ts'
 import { assertBalanced } from '../support/balance.ts'
 import { reasonOf } from '../support/callers.ts'
-import { type SessionServer, startSessions } from '../support/session-server.ts'
-
-type SessionPool = Pool<string, string, typeof sessionHandlers>
+import { type SessionPool, sessionsFor } from '../support/sessions.ts'
 
 const test = suite('aborts')
-const protocol = protocolAt<typeof sessionProtocol>(new URL('../fixtures/session-protocol.js', import.meta.url))
-const handlers = handlersAt<typeof sessionHandlers>(new URL('../fixtures/session-handlers.js', import.meta.url))
-
-let server: SessionServer
-const pools: SessionPool[] = []
-
-test.before.each(async () => {
-  server = await startSessions()
-})
-
-test.after.each(async () => {
-  for (const pool of pools.splice(0)) await pool.close({ timeoutMs: 1 })
-  await server.close()
-})
-
-async function open(options: Partial<PoolOptions> = {}): Promise<SessionPool> {
-  const pool = await createPool({ endpoint: server.endpoint, shards: 1, maxConnections: 1, ...options, protocol, handlers })
-  pools.push(pool)
-  return pool
-}
+const { server, open } = sessionsFor(test, { shards: 1, maxConnections: 1 })
 
 const atRest = (pool: SessionPool): Promise<void> => until(() => pool.stats().idle === pool.stats().connections, 'all connections are idle')
 
@@ -143,6 +120,7 @@ test('an exclusive request keeps to its deadline and its signal, in the queue an
   for (const peer of server.peers) peer.mute = true
   const sent = await rejects(pool.request('alone', { timeoutMs: 30 }), 'REQUEST_TIMEOUT')
   assert.equal([sent.phase, sent.outcome], ['reply', 'maybe-executed'])
+  assert.match(sent.message, 'within 30 ms') // the caller's time, though a part of it went into the wait
   assert.is(await pool.request('alone again'), 'alone again')
   for (const peer of server.peers) peer.mute = true
   const controller = new AbortController()

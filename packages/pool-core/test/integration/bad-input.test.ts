@@ -213,6 +213,7 @@ eachShards(test, 'after its release a lease is LEASE_RELEASED, and disposing of 
     assert.is(thrownBy(() => lease.release()).code, 'LEASE_RELEASED')
     assert.is(thrownBy(() => lease.destroy()).code, 'LEASE_RELEASED')
     assert.is(thrownBy(() => lease.stream()).code, 'LEASE_RELEASED')
+    assert.is(thrownBy(() => lease.onPush(() => undefined)).code, 'LEASE_RELEASED')
     const error = await rejects(lease.request('late now'), 'LEASE_RELEASED')
     assert.is(error.outcome, 'not-sent')
     lease[Symbol.dispose]()
@@ -327,6 +328,11 @@ eachShards(test, 'options of a call that are wrong are BAD_OPTION, and name the 
     for (const call of calls) assert.match((await rejects(call, 'BAD_OPTION')).message, name)
     lease.release()
   }
+  const held = await pool.acquire()
+  const reuse = { reuseable: true } as { reusable?: boolean } // what a slip of the pen gives
+  assert.match(thrownBy(() => held.release(reuse)).message, /reuseable: is unknown; did you mean reusable/)
+  assert.is(thrownBy(() => held.onPush('listener' as unknown as () => void)).code, 'BAD_OPTION')
+  held.release() // it is held still
   await rejects(pool.close({ timeoutMs: -1 }), 'BAD_OPTION')
   await rejects(pool.use('work' as unknown as () => 1), 'BAD_OPTION')
   assert.not.ok((await oracle.log()).includes('bad'))

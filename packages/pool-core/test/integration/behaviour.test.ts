@@ -1,36 +1,11 @@
-import { createPool, type Lease, type Pool, type PoolOptions, protocolAt } from '@cenote/pool-core'
+import type { Lease } from '@cenote/pool-core'
 import * as assert from 'uvu/assert'
 import { rejects, suite, until } from '../../../pool-worker/test/kit/kit.ts'
-import type * as sessionProtocol from '../fixtures/session-protocol.ts'
 import { acquireAll, fewMs, reasonOf, releaseAll } from '../support/callers.ts'
-import { type SessionServer, startSessions } from '../support/session-server.ts'
-
-type SessionPool = Pool<string, string>
+import { sessionsFor } from '../support/sessions.ts'
 
 const test = suite('behaviour')
-const PROTOCOL = new URL('../fixtures/session-protocol.js', import.meta.url)
-
-let server: SessionServer
-const pools: SessionPool[] = []
-
-test.before.each(async () => {
-  server = await startSessions()
-})
-
-test.after.each(async () => {
-  for (const pool of pools.splice(0)) {
-    assert.equal(pool.check(), [])
-    await pool.close({ timeoutMs: 1 })
-  }
-  await server.close()
-})
-
-async function open(options: Partial<PoolOptions> = {}, told?: sessionProtocol.SessionOptions): Promise<SessionPool> {
-  const protocol = protocolAt<typeof sessionProtocol>(PROTOCOL, told)
-  const pool = await createPool({ endpoint: server.endpoint, shards: 0, ...options, protocol, handlers: undefined })
-  pools.push(pool)
-  return pool
-}
+const { server, open } = sessionsFor(test, { shards: 0 })
 
 // Leases.
 
@@ -150,6 +125,28 @@ test('a request that changes its connection needs a lease; one that must be alon
   server.release('it')
   await held
 })
+
+for (const text of ['shared', 'alone']) {
+  test(`a request (${text}) whose connection dies unanswered is sent once more if it is idempotent, and else rejects`, async () => {
+    const pool = await open({ maxConnections: 1 })
+    const dieUnanswered = async (times: number): Promise<void> => {
+      await server.received(text, times)
+      server.open[0]?.socket.destroy()
+    }
+    const mute = async (): Promise<void> => {
+      await pool.request('first')
+      for (const peer of server.open) peer.mute = true
+    }
+    await mute()
+    const [error] = await Promise.all([rejects(pool.request(text), 'CONNECTION_LOST'), dieUnanswered(1)])
+    assert.is(error.outcome, 'maybe-executed')
+    await mute()
+    const [reply] = await Promise.all([pool.request(text, { idempotent: true }), dieUnanswered(2)])
+    assert.is(reply, text)
+    await server.received(text, 3)
+    assert.is(pool.stats().counters.moved, 1)
+  })
+}
 
 test('a lease whose connection dies says so by its signal, and rejects', async () => {
   const pool = await open({ maxConnections: 1 })

@@ -229,6 +229,12 @@ for (const shards of [0, 1]) {
     await until(() => server.open.length === 0, 'its socket is closed')
   })
 
+  test(`${where}: a handler meets the loss of its connection in its requests`, async () => {
+    const pool = await open(shards)
+    assert.is(await pool.handlers.bereaved(undefined), 'CONNECTION_LOST')
+    assert.is(await pool.request(echo('next')), 'next')
+  })
+
   test(`${where}: credentials reach the client`, async () => {
     const pool = await open(shards, { credentials: { username: 'ada', password: 'secret' } })
     assert.is(await pool.request(echo('hello')), 'hello')

@@ -1,39 +1,14 @@
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
-import { createPool, line, type Pool, type PoolOptions, protocolAt } from '@cenote/pool-core'
+import { createPool, line } from '@cenote/pool-core'
 import * as assert from 'uvu/assert'
 import { rejects, suite, until } from '../../../pool-worker/test/kit/kit.ts'
 import { freePort } from '../../../pool-worker/test/kit/servers.ts'
-import type * as sessionProtocol from '../fixtures/session-protocol.ts'
 import { acquireAll, fewMs, releaseAll } from '../support/callers.ts'
-import { type SessionServer, startSessions } from '../support/session-server.ts'
-
-type SessionPool = Pool<string, string>
+import { sessionsFor } from '../support/sessions.ts'
 
 const test = suite('connections')
-const PROTOCOL = new URL('../fixtures/session-protocol.js', import.meta.url)
-
-let server: SessionServer
-const pools: SessionPool[] = []
-
-test.before.each(async () => {
-  server = await startSessions()
-})
-
-test.after.each(async () => {
-  for (const pool of pools.splice(0)) {
-    assert.equal(pool.check(), [])
-    await pool.close({ timeoutMs: 1 })
-  }
-  await server.close()
-})
-
-async function open(options: Partial<PoolOptions> = {}, told?: sessionProtocol.SessionOptions): Promise<SessionPool> {
-  const protocol = protocolAt<typeof sessionProtocol>(PROTOCOL, told)
-  const pool = await createPool({ endpoint: server.endpoint, shards: 0, ...options, protocol, handlers: undefined })
-  pools.push(pool)
-  return pool
-}
+const { server, open } = sessionsFor(test, { shards: 0 })
 
 test('minConnections are opened at the start, spread over the shards, and opened anew when they are lost', async () => {
   const pool = await open({ shards: 2, maxConnections: 8, minConnections: 4, backoff: { initialMs: 1 } })
@@ -49,6 +24,43 @@ test('minConnections are opened at the start, spread over the shards, and opened
   await pool.ready()
   assert.is(pool.stats().idle, 4)
 })
+
+test('ready() counts a connection that is being probed', async () => {
+  const pool = await open({ maxConnections: 1, minConnections: 1, probeAfterIdleMs: 0.001 })
+  await pool.ready()
+  const request = pool.request('probed before')
+  assert.is(pool.stats().opening, 1)
+  await pool.ready()
+  assert.is(await request, 'probed before')
+})
+
+test('a request whose connection the peer has reset may have been executed, and says so', async () => {
+  const pool = await open({ maxConnections: 1 })
+  const request = rejects(pool.request('hold answer'), 'CONNECTION_LOST')
+  await server.received('hold answer')
+  server.peers[0]?.socket.resetAndDestroy()
+  const { outcome, phase } = await request
+  assert.equal({ outcome, phase }, { outcome: 'maybe-executed', phase: 'reply' })
+})
+
+for (const text of ['shared', 'alone on its connection']) {
+  test(`an idempotent request, ${text}, that was sent and waits to be sent again may have been executed, whatever ends its wait`, async () => {
+    const pool = await open({ maxConnections: 1 })
+    await pool.request('first')
+    const [peer] = server.peers
+    assert.ok(peer !== undefined)
+    peer.mute = true
+    const request = rejects(pool.request(text, { idempotent: true }), 'POOL_CLOSED')
+    await server.received(text)
+    const acquired = pool.acquire()
+    peer.socket.destroy()
+    const lease = await acquired
+    const closed = pool.close()
+    assert.is((await request).outcome, 'maybe-executed')
+    lease.release()
+    await closed
+  })
+}
 
 test('ready() gives up at its deadline, with what went wrong last as the cause', async () => {
   const pool = await createPool({

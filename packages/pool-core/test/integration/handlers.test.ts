@@ -1,38 +1,16 @@
 import { threadId } from 'node:worker_threads'
-import { createPool, handlersAt, type Pool, PoolError, type PoolOptions, protocolAt } from '@cenote/pool-core'
+import { PoolError, type PoolOptions } from '@cenote/pool-core'
 import * as assert from 'uvu/assert'
 import { rejects, suite, until } from '../../../pool-worker/test/kit/kit.ts'
-import type * as sessionHandlers from '../fixtures/session-handlers.ts'
-import type * as sessionProtocol from '../fixtures/session-protocol.ts'
-import { type SessionServer, startSessions } from '../support/session-server.ts'
-
-type SessionPool = Pool<string, string, typeof sessionHandlers>
+import { type SessionPool, sessionsFor } from '../support/sessions.ts'
 
 const test = suite('handlers')
-const protocol = protocolAt<typeof sessionProtocol>(new URL('../fixtures/session-protocol.js', import.meta.url))
-const handlers = handlersAt<typeof sessionHandlers>(new URL('../fixtures/session-handlers.js', import.meta.url))
+const sessions = sessionsFor(test, {}, 1_000)
+const { server } = sessions
 
-let server: SessionServer
-const pools: SessionPool[] = []
-
-test.before.each(async () => {
-  server = await startSessions()
-})
-
-test.after.each(async () => {
-  for (const pool of pools.splice(0)) {
-    assert.equal(pool.check(), [])
-    await pool.close({ timeoutMs: 1_000 })
-  }
-  await server.close()
-})
-
-async function open(shards: number, options: Partial<PoolOptions> = {}): Promise<SessionPool> {
+function open(shards: number, options: Partial<PoolOptions> = {}): Promise<SessionPool> {
   const { maxConnections = 4 } = options
-  const threads = Math.min(shards, maxConnections)
-  const pool = await createPool({ ...options, endpoint: server.endpoint, protocol, handlers, shards: threads, maxConnections })
-  pools.push(pool)
-  return pool
+  return sessions.open({ ...options, shards: Math.min(shards, maxConnections), maxConnections })
 }
 
 /** Waits until no handler runs and all connections are idle. */
@@ -193,6 +171,14 @@ for (const shards of [0, 2]) {
     })
   }
 
+  test(`${where}: the stack of a handler's error names sources, not bundles: its own and the package's`, async () => {
+    const pool = await open(shards)
+    const { stack = '' } = causeOf(await rejects(pool.handlers.failing('throw'), 'HANDLER_FAILED'))
+    assert.match(stack, /session-handlers\.ts:\d+/)
+    assert.match(stack, /pool-worker\/src\/runs\.ts:\d+/)
+    assert.not.match(stack, /\/dist(-test)?\/.*\.js/)
+  })
+
   test(`${where}: a result can be given away instead of copied`, async () => {
     const pool = await open(shards)
     const { bytes, label } = await pool.handlers.given(100_000)
@@ -224,6 +210,26 @@ for (const shards of [0, 2]) {
     assert.is(server.peers.length, 2)
     await until(() => server.open.length === 1, 'the first has closed')
     assert.is(pool.stats().counters.closedBy.error, 1)
+  })
+
+  test(`${where}: through rings of 4 KiB a connection's end may come in several pieces`, async () => {
+    const pool = await open(shards, { maxConnections: 1, ringBytes: 4096 })
+    assert.is(await pool.handlers.careless('debt'), 'done')
+    assert.is(await pool.request('next'), 'next')
+    assert.is(pool.stats().counters.closedBy.error, 1)
+    assert.equal(pool.check(), [])
+  })
+
+  test(`${where}: progress beyond maxBufferedBytes is RESOURCE_EXHAUSTED, and the pool goes on`, async () => {
+    const pool = await open(shards, { maxConnections: 1, ringBytes: 4096, maxBufferedBytes: 16_384 })
+    const error = await rejects(pool.handlers.report(['x'.repeat(40_000)]), 'RESOURCE_EXHAUSTED')
+    assert.is(error.outcome, 'maybe-executed')
+    const texts = ['y'.repeat(9_000), 'z'.repeat(9_000)]
+    const heard: unknown[] = []
+    assert.is(await pool.handlers.report(texts, { onProgress: (text) => void heard.push(text) }), texts[1])
+    assert.equal(heard, texts)
+    await settled(pool)
+    assert.equal(pool.check(), [])
   })
 
   test(`${where}: a handler meets the loss of its connection in its requests`, async () => {
@@ -261,13 +267,7 @@ for (const shards of [0, 2]) {
 
   test(`${where}: handlers see the protocol's options, frozen, and only functions are handlers`, async () => {
     const greeting = { greeting: 'hello' }
-    const pool = await createPool({
-      endpoint: server.endpoint,
-      protocol: protocolAt<typeof sessionProtocol>(new URL('../fixtures/session-protocol.js', import.meta.url), greeting),
-      handlers,
-      shards,
-    })
-    pools.push(pool)
+    const pool = await sessions.open({ shards }, greeting)
     assert.equal(await pool.handlers.options(undefined), { options: greeting, frozen: true, client: undefined })
     assert.ok(Object.isFrozen(pool.handlers))
     assert.not.ok('version' in pool.handlers)

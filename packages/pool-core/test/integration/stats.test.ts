@@ -1,44 +1,12 @@
-import {
-  createPool,
-  handlersAt,
-  type Pool,
-  type PoolOptions,
-  type PoolStats,
-  protocolAt,
-  type ShardStats,
-  type Times,
-} from '@cenote/pool-core'
+import type { PoolStats, ShardStats, Times } from '@cenote/pool-core'
 import * as assert from 'uvu/assert'
 import { rejects, suite, until } from '../../../pool-worker/test/kit/kit.ts'
 import { freePort } from '../../../pool-worker/test/kit/servers.ts'
-import type * as sessionHandlers from '../fixtures/session-handlers.ts'
-import type * as sessionProtocol from '../fixtures/session-protocol.ts'
 import { acquireAll, fewMs, releaseAll } from '../support/callers.ts'
-import { type SessionServer, startSessions } from '../support/session-server.ts'
-
-type SessionPool = Pool<string, string, typeof sessionHandlers>
+import { type SessionPool, sessionsFor } from '../support/sessions.ts'
 
 const test = suite('stats')
-const protocol = protocolAt<typeof sessionProtocol>(new URL('../fixtures/session-protocol.js', import.meta.url))
-const handlers = handlersAt<typeof sessionHandlers>(new URL('../fixtures/session-handlers.js', import.meta.url))
-
-let server: SessionServer
-const pools: SessionPool[] = []
-
-test.before.each(async () => {
-  server = await startSessions()
-})
-
-test.after.each(async () => {
-  for (const pool of pools.splice(0)) await pool.close({ timeoutMs: 1 })
-  await server.close()
-})
-
-async function open(options: Partial<PoolOptions> = {}): Promise<SessionPool> {
-  const pool = await createPool({ endpoint: server.endpoint, shards: 2, maxConnections: 6, ...options, protocol, handlers })
-  pools.push(pool)
-  return pool
-}
+const { server, open } = sessionsFor(test, { shards: 2, maxConnections: 6 })
 
 const STATES = ['idle', 'opening', 'inUse', 'resetting', 'closing'] as const
 

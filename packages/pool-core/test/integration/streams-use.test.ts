@@ -6,7 +6,7 @@ import { createPool, type Lease, type Pool, PoolError, type PoolOptions, raw, re
 import * as assert from 'uvu/assert'
 import { rejects, suite } from '../../../pool-worker/test/kit/kit.ts'
 import { checksum, digest, failure, flood, MiB, noise, readExactly } from '../support/bytes.ts'
-import { atRest, closing, type Peer, type PeerOptions, startPeer } from '../support/peers.ts'
+import { atRest, closing, echo, type Peer, type PeerOptions, startPeer } from '../support/peers.ts'
 
 const test = suite('streams in use')
 const keep = closing(test)
@@ -18,8 +18,6 @@ function peer(serve: (socket: Socket) => void, options?: PeerOptions): Promise<P
 function open(endpoint: string, options: Partial<PoolOptions> = {}): Promise<Pool> {
   return keep(createPool({ endpoint, protocol: raw(), shards: 1, maxConnections: 4, ...options }))
 }
-
-const echo = (socket: Socket): void => void socket.pipe(socket)
 
 test('a stream goes through stream.pipeline with transforms on both sides', async () => {
   const { endpoint } = await peer(echo)

@@ -48,7 +48,7 @@ interface Told {
 }
 
 /** More options of the pool. */
-type Extra = Pick<PoolOptions, 'ringBytes'>
+type Extra = Pick<PoolOptions, 'ringBytes' | 'probeAfterIdleMs'>
 
 export class Abandoned extends Error {}
 

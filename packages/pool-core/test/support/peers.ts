@@ -1,4 +1,5 @@
 /** Peers for integration tests: small servers in the test's own process, and what waits for a pool to come to rest. */
+import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -49,12 +50,8 @@ export async function startPeer(serve: (socket: Socket) => void, { transport = '
     socket.once('close', () => bare.delete(socket))
   })
   server.on('tlsClientError', () => undefined)
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    if (folder === undefined) server.listen(0, '127.0.0.1', resolve)
-    else server.listen(path, resolve)
-  })
-  const port = folder === undefined ? (server.address() as AddressInfo).port : 0 // of a TCP server that listens
+  const port = folder === undefined ? await listen(server) : 0
+  if (folder !== undefined) await once(server.listen(path), 'listening')
   return {
     endpoint: folder !== undefined ? `unix:${path}` : tls === undefined ? `tcp://127.0.0.1:${port}` : `tls://localhost:${port}`,
     port,
@@ -69,6 +66,18 @@ export async function startPeer(serve: (socket: Socket) => void, { transport = '
     },
   }
 }
+
+/** Has a server listen on a free port of this machine, which is returned. */
+export async function listen(server: Server): Promise<number> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(0, '127.0.0.1', resolve)
+  })
+  return (server.address() as AddressInfo).port // of a TCP server that listens
+}
+
+/** Serves a socket by sending back what comes. */
+export const echo = (socket: Socket): void => void socket.pipe(socket)
 
 /** What is made in a test is closed after it, the youngest first. */
 export function closing(test: Test): <T extends { close(): Promise<void> }>(made: T | Promise<T>) => Promise<T> {

@@ -2,6 +2,7 @@
 import { once } from 'node:events'
 import { createServer, type Socket } from 'node:net'
 import { until } from '../../../pool-worker/test/kit/kit.ts'
+import { listen } from './peers.ts'
 
 export interface RpcPeer {
   readonly socket: Socket
@@ -62,13 +63,10 @@ export async function startRpc(): Promise<RpcServer> {
       peer.open = false
     })
   })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new Error('the server has no port')
+  const port = await listen(server)
 
   return {
-    endpoint: `tcp://127.0.0.1:${address.port}`,
+    endpoint: `tcp://127.0.0.1:${port}`,
     peers,
     get open() {
       return peers.filter((peer) => peer.open)

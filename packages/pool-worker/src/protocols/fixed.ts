@@ -1,7 +1,7 @@
 /** Messages that all have one length. */
 import type { Emit, Framer, RangeCodec } from '../codec.ts'
 import { builtin, defineProtocol, type Protocol, type ProtocolDefinition } from '../define.ts'
-import { PoolError } from '../errors.ts'
+import { badOption, PoolError } from '../errors.ts'
 import { checkOptions, wholeNumber } from './options.ts'
 
 /** Options of `fixed()`. */
@@ -41,7 +41,7 @@ export function fixed(options: FixedOptions): Protocol<Uint8Array, Buffer> {
 export function fixedCodec(options: FixedOptions): RangeCodec<Uint8Array, Buffer> {
   checkOptions('fixed', options, RULES)
   const size = options?.bytes
-  if (size === undefined) throw new PoolError('BAD_OPTION', 'fixed(): bytes is missing')
+  if (size === undefined) throw badOption('fixed()', 'bytes is missing')
   const decodeRange = (bytes: Buffer, start: number, end: number): Buffer => {
     const copy = Buffer.allocUnsafe(end - start)
     bytes.copy(copy, 0, start, end)

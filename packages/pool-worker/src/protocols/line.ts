@@ -1,7 +1,7 @@
 /** Lines: text requests and replies that end in a delimiter. */
 import type { Emit, Framer, RangeCodec } from '../codec.ts'
 import { builtin, defineProtocol, type Protocol, type ProtocolDefinition } from '../define.ts'
-import { PoolError } from '../errors.ts'
+import { badOption, PoolError } from '../errors.ts'
 import { checkOptions, oneOf, wholeNumber } from './options.ts'
 
 /** Options of `line()`. */
@@ -50,7 +50,7 @@ export function line(options?: LineOptions): Protocol<string, string> {
 export function lineCodec(options?: LineOptions): RangeCodec<string, string> {
   checkOptions('line', options, RULES)
   const { delimiter = '\n', encoding = 'utf8', maxLineBytes = Number.POSITIVE_INFINITY } = options ?? {}
-  if (!isWritable(delimiter, encoding)) throw new PoolError('BAD_OPTION', `line(): delimiter has characters that ${encoding} has not`)
+  if (!isWritable(delimiter, encoding)) throw badOption('line()', `delimiter has characters that ${encoding} has not`)
   const ending = Buffer.from(delimiter, encoding)
   const decodeRange = (bytes: Buffer, start: number, end: number): string => {
     const last = end - ending.length

@@ -1,5 +1,5 @@
 /** Checks the options of the built-in protocols. */
-import { PoolError } from '../errors.ts'
+import { badOption } from '../errors.ts'
 
 /** What an option must be: the words for the error, and the test. `undefined` always passes. */
 export interface OptionRule {
@@ -31,12 +31,11 @@ export function oneOf(...values: readonly (string | number)[]): OptionRule {
 export function checkOptions(protocol: string, options: unknown, rules: Readonly<Record<string, OptionRule>>): void {
   if (options === undefined) return
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    throw new PoolError('BAD_OPTION', `${protocol}(): its options must be an object`)
+    throw badOption(`${protocol}()`, 'its options must be an object')
   }
   for (const [key, value] of Object.entries(options)) {
     const rule = Object.hasOwn(rules, key) ? rules[key] : undefined
-    if (rule === undefined)
-      throw new PoolError('BAD_OPTION', `${protocol}(): unknown option ${key}; it has ${Object.keys(rules).join(', ') || 'none'}`)
-    if (value !== undefined && !rule.accepts(value)) throw new PoolError('BAD_OPTION', `${protocol}(): ${key} must be ${rule.expected}`)
+    if (rule === undefined) throw badOption(`${protocol}()`, `unknown option ${key}; it has ${Object.keys(rules).join(', ') || 'none'}`)
+    if (value !== undefined && !rule.accepts(value)) throw badOption(`${protocol}()`, `${key} must be ${rule.expected}`)
   }
 }

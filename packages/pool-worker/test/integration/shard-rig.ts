@@ -56,24 +56,26 @@ export interface Rig {
   close(): Promise<void>
 }
 
+/** Of a shard that speaks lines. */
+export const PLAIN_SETTINGS: ShardSettings = {
+  shard: 0,
+  protocol: { builtin: 'line', options: undefined },
+  handlers: undefined,
+  maxReplyBytes: 1 << 20,
+  probeTimeoutMs: 200,
+  keepAlive: true,
+  keepAliveInitialDelayMs: 15_000,
+  noDelay: true,
+  tls: undefined,
+  highWaterMark: 65_536,
+  sendWindow: 65_536,
+  unrefSockets: false,
+}
+
 export async function rig(options: RigOptions = {}): Promise<Rig> {
   const world = options.world ?? realWorld
   const reference: ProtocolReference = { builtin: options.builtin ?? 'line', options: options.protocolOptions }
-  const settings: ShardSettings = {
-    shard: 0,
-    protocol: reference,
-    handlers: undefined,
-    maxReplyBytes: 1 << 20,
-    probeTimeoutMs: 200,
-    keepAlive: true,
-    keepAliveInitialDelayMs: 15_000,
-    noDelay: true,
-    tls: undefined,
-    highWaterMark: 65_536,
-    sendWindow: 65_536,
-    unrefSockets: false,
-    ...options.settings,
-  }
+  const settings: ShardSettings = { ...PLAIN_SETTINGS, protocol: reference, ...options.settings }
   const shard = new Shard(settings, world, {
     protocol: await protocolOf(options, reference),
     handlers: new Map(Object.entries(options.handlers ?? {})),

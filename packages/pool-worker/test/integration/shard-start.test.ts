@@ -9,10 +9,11 @@ import * as assert from 'uvu/assert'
 import start from '../../src/entry.ts'
 import { decodeError, PoolError } from '../../src/errors.ts'
 import { loadHandlers, loadProtocol } from '../../src/load.ts'
-import type { Settled, ShardControl, ShardSettings, StartedShard } from '../../src/messages.ts'
+import type { Settled, ShardControl, StartedShard } from '../../src/messages.ts'
 import { createRing } from '../../src/ring.ts'
 import { transfer } from '../../src/transfer.ts'
 import { rejects, suite } from '../kit/kit.ts'
+import { PLAIN_SETTINGS } from './shard-rig.ts'
 
 const test = suite('the start of a shard')
 
@@ -77,26 +78,11 @@ test('a handlers module gives its functions, and without any is NO_SHARD', async
   assert.is((await loadHandlers(undefined)).size, 0)
 })
 
-const settings = (handlers: string | undefined): ShardSettings => ({
-  shard: 0,
-  protocol: { builtin: 'line', options: undefined },
-  handlers,
-  maxReplyBytes: 1 << 20,
-  probeTimeoutMs: 200,
-  keepAlive: true,
-  keepAliveInitialDelayMs: 15_000,
-  noDelay: true,
-  tls: undefined,
-  highWaterMark: 65_536,
-  sendWindow: 65_536,
-  unrefSockets: false,
-})
-
 async function started(handlers?: string): Promise<{ result: Settled<unknown>; controls: MessageChannel }> {
   const bells = new MessageChannel()
   const controls = new MessageChannel()
   const memory = { toShard: createRing(4096, true), toMain: createRing(4096, true), words: new SharedArrayBuffer(64) }
-  const result = await start({ settings: settings(handlers), memory, bellPort: bells.port2, controlPort: controls.port2 })
+  const result = await start({ settings: { ...PLAIN_SETTINGS, handlers }, memory, bellPort: bells.port2, controlPort: controls.port2 })
   return { result, controls }
 }
 
