@@ -101,26 +101,18 @@ export class Deadlines {
     const now = this.#world.now()
     const last = Math.floor(now / TICK_MS)
     const first = Math.max(this.#tick + 1, last - BUCKETS + 1)
-    let asked = false
+    this.#tick = last // what is added meanwhile goes to a bucket still to be visited
+    const due: Timed[] = []
     for (let tick = first; tick <= last; tick++) {
-      this.#tick = tick // so that what is added meanwhile goes to a bucket still to be visited
-      let entry = this.#buckets[tick % BUCKETS]
-      while (entry !== undefined) {
-        if (entry.deadline > now) {
-          entry = entry.wheelNext
-          continue
-        }
-        if (!asked) {
-          asked = true
-          this.#before() // may take entries out: begin the bucket again
-        } else {
-          this.remove(entry)
-          this.#expire(entry)
-        }
-        entry = this.#buckets[tick % BUCKETS]
-      }
+      for (let entry = this.#buckets[tick % BUCKETS]; entry !== undefined; entry = entry.wheelNext)
+        if (entry.deadline <= now) due.push(entry)
     }
-    this.#tick = last
+    if (due.length > 0) this.#before()
+    for (const entry of due) {
+      if (entry.wheelBucket < 0) continue // its wait has ended meanwhile
+      this.remove(entry)
+      this.#expire(entry)
+    }
     if (this.#size > 0 && this.#timer === undefined) this.#arm()
   }
 }
