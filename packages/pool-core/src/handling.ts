@@ -72,7 +72,6 @@ export class Handling {
     const line = this.#dispatch.lineOf(slot)
     const link = this.#dispatch.link(line)
     line.run = run
-    line.uses++
     run.line = line
     run.startedAt = this.#world.now()
     this.#dispatch.books.markHandler(slot, true)

@@ -17,7 +17,7 @@ export interface ConnectionInfo {
   readonly endpoint: string
   /** Milliseconds since the epoch. */
   readonly createdAt: number
-  /** Leases and requests that the connection has served. */
+  /** Leases, handlers and requests that the connection was given: what `maxUses` counts. */
   readonly uses: number
 }
 

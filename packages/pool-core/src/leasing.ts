@@ -56,8 +56,13 @@ export class Leasing {
       this.#dispatch.numbers.requests++
       if (!this.#dispatch.waits.begin(call, options.signal)) return
       if (lease.line === undefined) lease.waiting.push(call)
-      else this.#dispatch.send(lease.line, call)
+      else this.#send(lease.line, call)
     })
+  }
+
+  #send(line: Line, call: Call): void {
+    this.#dispatch.books.use(line.slot)
+    this.#dispatch.send(line, call)
   }
 
   release(lease: Lease, reusable: boolean): void {
@@ -112,7 +117,7 @@ export class Leasing {
       shard: slot.shard,
       endpoint: printEndpoint(this.#settings.endpoint),
       createdAt: line.openedAt,
-      uses: line.uses,
+      uses: slot.uses,
     }
   }
 
@@ -127,7 +132,6 @@ export class Leasing {
     const line = this.#dispatch.lineOf(slot)
     const lease = new Lease(this, line, this.#world.now())
     line.lease = lease
-    line.uses++
     line.begunBeforeLease = line.begun
     this.#dispatch.waits.hold()
     this.#dispatch.numbers.acquired++
@@ -166,7 +170,7 @@ export class Leasing {
         lease.bind(line)
         line.lease = lease
         line.begunBeforeLease = line.begun
-        for (const call of lease.waiting.splice(0)) if (!call.settled) this.#dispatch.send(line, call)
+        for (const call of lease.waiting.splice(0)) if (!call.settled) this.#send(line, call)
       },
       (cause) => {
         done()

@@ -54,12 +54,14 @@ const acts: Record<string, Act> = {
   block: (rig, chance) => withSlot(rig, ['shared', 'idle'], chance, (slot) => rig.block(slot, !slot.blocked)),
   gate: (rig, chance) => rig.step(() => rig.books.setGate(chance % 2 === 0, rig.now)),
   refill: (rig) => rig.step(() => rig.books.refill(rig.now)),
+  use: (rig, chance) => withSlot(rig, ['leased'], chance, (slot) => rig.step(() => rig.books.use(slot))),
   expire: (rig) => {
-    const next = rig.step(() => rig.books.expireIdle(rig.now))
+    const next = rig.step(() => rig.books.sweep(rig.now))
     assert.ok(next > rig.now)
   },
   wait: (rig, chance) => {
     rig.now += chance % 40
+    rig.chance = chance / 1_000
   },
   suspend: (rig, chance) => rig.suspend(chance % rig.shards),
   restart: (rig, chance) => rig.restart(chance % rig.shards),
@@ -75,6 +77,8 @@ const pools = fc.record({
   maxPending: fc.constantFrom(3, 1_000),
   probeAfterIdleMs: fc.constantFrom(10, Number.POSITIVE_INFINITY),
   idleTimeoutMs: fc.constantFrom(30, Number.POSITIVE_INFINITY),
+  maxLifetimeMs: fc.constantFrom(50, Number.POSITIVE_INFINITY),
+  maxUses: fc.constantFrom(1, 5, Number.POSITIVE_INFINITY),
 })
 
 function play(shards: number, limits: ConstructorParameters<typeof Rig>[0], steps: readonly (readonly [string, number])[]): Rig {

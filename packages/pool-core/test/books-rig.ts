@@ -25,6 +25,8 @@ const defaults: BooksLimits = {
   maxPending: 1_000,
   pipelining: 4,
   idleTimeoutMs: 30_000,
+  maxLifetimeMs: Number.POSITIVE_INFINITY,
+  maxUses: Number.POSITIVE_INFINITY,
   probeAfterIdleMs: Number.POSITIVE_INFINITY,
 }
 
@@ -33,6 +35,8 @@ export class Rig {
   readonly limits: BooksLimits
   readonly books: Books
   now = 1_000
+  /** How much of the jitter the next connection's lifetime loses. */
+  chance = 0
   /** Serials of connections that their shard knows to be dead. */
   readonly #dead: Map<Slot, number> = new Map()
   /** In the order of their calls. */
@@ -138,7 +142,7 @@ export class Rig {
   }
 
   ready(slot: Slot): void {
-    this.step(() => this.books.ready(slot, this.now))
+    this.step(() => (slot.state === 'opening' ? this.books.opened(slot, this.now, this.chance) : this.books.ready(slot, this.now)))
   }
 
   gone(slot: Slot): void {
@@ -229,11 +233,18 @@ export class Rig {
     assert.is(hold.lease, undefined)
     if (caller.kind === 'request') {
       assert.is(slot.state, 'shared')
+      this.#notWorn(slot)
       assert.ok(hold.requests.push(caller) <= this.limits.pipelining)
       return
     }
     assert.is(hold.requests.length, 0)
     assert.is(slot.state, 'leased')
     hold.lease = caller
+    this.#notWorn(slot)
+  }
+
+  #notWorn(slot: Slot): void {
+    assert.ok(slot.expiresAt > this.now, 'a connection was granted after its lifetime')
+    assert.ok(slot.uses <= this.limits.maxUses, 'a connection was granted more than maxUses times')
   }
 }

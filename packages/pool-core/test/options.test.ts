@@ -51,6 +51,8 @@ const WRONG: { readonly [Name in keyof Settings]: readonly unknown[] } = {
   connectTimeoutMs: DURATION,
   maxPending: [...WHOLE, 0],
   idleTimeoutMs: DURATION,
+  maxLifetimeMs: DURATION,
+  maxUses: [...WHOLE, 0],
   probeAfterIdleMs: DURATION,
   probeTimeoutMs: DURATION,
   keepAlive: FLAG,
@@ -112,6 +114,8 @@ test('the defaults are those of the documentation', () => {
     connectTimeoutMs: 5_000,
     maxPending: 10_000,
     idleTimeoutMs: 30_000,
+    maxLifetimeMs: 1_800_000,
+    maxUses: Infinity,
     probeAfterIdleMs: 1_000,
     probeTimeoutMs: 1_000,
     keepAlive: true,
@@ -207,7 +211,7 @@ test('the names of other pools are answered with ours', () => {
 })
 
 test('options that do not act yet are unknown', () => {
-  for (const name of ['priority', 'minIdle', 'maxUses', 'maxConnecting', 'scheduling', 'maxLifetimeMs', 'heartbeatMs', 'retryStale']) {
+  for (const name of ['priority', 'minIdle', 'maxConnecting', 'scheduling', 'heartbeatMs', 'retryStale']) {
     assert.match(refused({ [name]: 1 }), /is an unknown option/)
   }
 })

@@ -8,22 +8,14 @@ import { checkBooks } from './check.ts'
 import { type BooksCounts, countBooks } from './counts.ts'
 import { Effects } from './effects.ts'
 import { Pending, type Waiter } from './pending.ts'
-import { Placement } from './placement.ts'
+import { Placement, type PlacementLimits } from './placement.ts'
+import { Sizing, type SizingLimits } from './sizing.ts'
 import type { Slot } from './slots.ts'
 
 /** What the books keep to. */
-export interface BooksLimits {
-  readonly maxConnections: number
-  readonly minConnections: number
-  /** More idle connections than this are closed when one is released or becomes ready. */
-  readonly maxIdle: number
+export interface BooksLimits extends PlacementLimits, SizingLimits {
   /** Callers who may wait. */
   readonly maxPending: number
-  /** Requests in flight on one connection; 1 is exclusive. */
-  readonly pipelining: number
-  readonly idleTimeoutMs: number
-  /** A connection idle for this long is probed before it is lent; Infinity: never. */
-  readonly probeAfterIdleMs: number
 }
 
 /** The state of the coordinator. All times are in ms, and never go back. */
@@ -33,11 +25,10 @@ export class Books {
   readonly #limits: BooksLimits
   readonly #fit: (slot: Slot) => boolean
   readonly #placement: Placement
+  readonly #sizing: Sizing
   readonly #pending: Pending = new Pending()
   /** In flight on all connections before another opens: a quarter of the pipelining limit. */
   readonly #growAt: number
-  #gate = true
-  #retired = false
   #now = 0
 
   /** `fit` reads a slot's shared word: false means that its shard already knows it dead. It must stay false until `gone`. */
@@ -45,7 +36,8 @@ export class Books {
     this.#limits = limits
     this.#fit = fit
     this.#growAt = Math.ceil(limits.pipelining / 4)
-    this.#placement = new Placement(limits, fit)
+    this.#placement = new Placement(limits, fit, this.effects)
+    this.#sizing = new Sizing(limits, this.#placement, this.effects)
   }
 
   /** A shard is live, with no slots: for the first time, or again after `removeShard`. */
@@ -116,7 +108,8 @@ export class Books {
     if (slot.inFlight > 0) {
       if (!slot.reserved) this.#placement.move(slot, 'shared')
       this.#serve()
-    } else if (this.#pending.size > 0 || this.#retired || !this.#mayIdle()) this.#available(slot)
+    } else if (this.#pending.size > 0 || this.#sizing.retired || this.#worn(slot) !== undefined || !this.#sizing.mayIdle)
+      this.#available(slot)
     else this.#toIdle(slot)
   }
 
@@ -132,16 +125,32 @@ export class Books {
   reset(slot: Slot): void {
     if (slot.state === 'closing') return
     expect(slot, slot.state === 'leased', 'reset')
+    const worn = this.#worn(slot)
+    if (worn !== undefined) return this.close(slot, worn)
     this.#placement.move(slot, 'resetting')
     this.#serve()
   }
 
-  /** A connection was opened, probed or reset. */
+  /** A connection was opened. `chance`, at least 0 and below 1, is how much of the jitter its lifetime loses. */
+  opened(slot: Slot, now: number, chance: number): void {
+    this.#now = now
+    if (slot.state === 'closing') return
+    expect(slot, slot.state === 'opening', 'opened')
+    slot.expiresAt = this.#sizing.expiry(now, chance)
+    this.#available(slot)
+  }
+
+  /** A connection was probed or reset. */
   ready(slot: Slot, now: number): void {
     this.#now = now
     if (slot.state === 'closing') return
-    expect(slot, slot.state === 'opening' || slot.state === 'probing' || slot.state === 'resetting', 'ready')
+    expect(slot, slot.state === 'probing' || slot.state === 'resetting', 'ready')
     this.#available(slot)
+  }
+
+  /** A leased connection is sent a request. */
+  use(slot: Slot): void {
+    slot.uses++
   }
 
   /** A handler runs on this leased connection, or no longer: requests avoid its shard meanwhile. */
@@ -160,7 +169,7 @@ export class Books {
   /** Ends a connection. It keeps its permit until `gone`. */
   close(slot: Slot, reason: CloseReason): void {
     if (slot.state === 'closing' || slot.state === 'free') return
-    this.#close(slot, reason)
+    this.#placement.close(slot, reason)
     this.#serve()
   }
 
@@ -175,40 +184,39 @@ export class Books {
   /** Closed: no connection opens. Opened: those that are wanted do. */
   setGate(open: boolean, now: number): void {
     this.#now = now
-    this.#gate = open
+    this.#sizing.gate = open
     this.#serve()
   }
 
   /** Opens up to `minConnections`. */
   refill(now: number): void {
     this.#now = now
-    while (this.#placement.living < this.#limits.minConnections && this.#open()) {}
+    this.#sizing.refill()
   }
 
   /**
-   * Closes what has been idle for `idleTimeoutMs`, the longest first, as long as `minConnections` others live.
+   * Closes what has been idle for `idleTimeoutMs`, the longest first, as long as `minConnections` others live; and what is older
+   * than its lifetime, once nobody uses it.
    *
    * @returns When to call again. Infinity: not before another connection has been opened.
    */
-  expireIdle(now: number): number {
+  sweep(now: number): number {
     this.#now = now
-    const { idleTimeoutMs, minConnections } = this.#limits
-    if (idleTimeoutMs === Number.POSITIVE_INFINITY) return Number.POSITIVE_INFINITY
-    let oldest = this.#placement.oldestIdle()
-    while (oldest !== undefined && oldest.idleSince + idleTimeoutMs <= now && this.#placement.living > minConnections) {
-      this.#close(oldest, 'idle')
-      oldest = this.#placement.oldestIdle()
-    }
-    if (this.#placement.living === 0) return Number.POSITIVE_INFINITY
-    const due = (oldest?.idleSince ?? now) + idleTimeoutMs
-    return due > now ? due : now + idleTimeoutMs
+    const next = this.#sizing.sweep(now)
+    this.#serve()
+    return next
+  }
+
+  /** The longest wait before the first `sweep` of a connection that opens now. */
+  get sweepMs(): number {
+    return Math.min(this.#limits.idleTimeoutMs, this.#sizing.shortestLifetimeMs)
   }
 
   /** Shutdown: closes what is idle, opens nothing more, and closes every other connection when nobody waits for it. */
   retire(now: number): void {
     this.#now = now
-    this.#retired = true
-    for (let slot = this.#placement.oldestIdle(); slot !== undefined; slot = this.#placement.oldestIdle()) this.#close(slot, 'shutdown')
+    this.#sizing.retired = true
+    this.#sizing.closeIdle('shutdown')
   }
 
   /** The state in numbers. `opening` counts those being probed too; the states add up to `connections`. */
@@ -223,7 +231,7 @@ export class Books {
       pending: this.#pending,
       limits: this.#limits,
       growAt: this.#growAt,
-      mayOpen: this.#gate && !this.#retired,
+      mayOpen: this.#sizing.mayOpen,
       now: this.#now,
       fit: this.#fit,
     })
@@ -232,8 +240,13 @@ export class Books {
   #leaseNow(): Slot | undefined {
     if (this.#pending.leases > 0) return undefined
     const slot = this.#placement.freshIdle(this.#now)
-    if (slot !== undefined) this.#placement.move(slot, 'leased')
+    if (slot !== undefined) this.#lend(slot)
     return slot
+  }
+
+  #lend(slot: Slot): void {
+    slot.uses++
+    this.#placement.move(slot, 'leased')
   }
 
   #joinNow(): Slot | undefined {
@@ -249,6 +262,7 @@ export class Books {
 
   #join(slot: Slot): void {
     slot.inFlight++
+    if (++slot.uses >= this.#limits.maxUses) slot.worn = 'uses'
     this.#placement.move(slot, 'shared')
   }
 
@@ -257,40 +271,38 @@ export class Books {
     this.#placement.move(slot, 'idle')
   }
 
-  #close(slot: Slot, reason: CloseReason): void {
-    this.#placement.move(slot, 'closing')
-    this.effects.push('close', slot, undefined, reason)
+  /** Why a connection with nothing in flight must not be used again, if so. */
+  #worn(slot: Slot): CloseReason | undefined {
+    return this.#placement.wornBy(slot, this.#now)
   }
 
-  /** A connection with nothing in flight: to the oldest waiter, else idle, else closed. */
+  /** A connection with nothing in flight: closed if it has had its time; else to the oldest waiter, else idle, else closed. */
   #available(slot: Slot): void {
     const oldest = this.#pending.head
     if (this.#placement.isFit(slot)) {
-      if (oldest !== undefined) this.#give(slot, oldest)
-      else if (this.#retired) this.#close(slot, 'shutdown')
-      else if (this.#mayIdle()) this.#toIdle(slot)
-      else this.#close(slot, 'idle')
+      const worn = this.#worn(slot)
+      if (worn !== undefined) this.#placement.close(slot, worn)
+      else if (oldest !== undefined) this.#give(slot, oldest)
+      else if (this.#sizing.retired) this.#placement.close(slot, 'shutdown')
+      else if (this.#sizing.mayIdle) this.#toIdle(slot)
+      else this.#placement.close(slot, 'idle')
     }
     this.#serve()
-  }
-
-  #mayIdle(): boolean {
-    const { tally, living } = this.#placement
-    return tally.idle < this.#limits.maxIdle || living <= this.#limits.minConnections
   }
 
   /** A connection with nothing in flight goes to the oldest waiter; if that is a request, those right behind it share it. */
   #give(slot: Slot, oldest: Waiter): void {
     if (oldest.kind === 'lease') {
-      this.#placement.move(slot, 'leased')
+      this.#lend(slot)
       this.#grant(slot, oldest)
       return
     }
     slot.reserved = false
     slot.inFlight = 0
     let next: Waiter | undefined = oldest
-    while (next?.kind === 'request' && slot.inFlight < this.#limits.pipelining) {
+    while (next?.kind === 'request' && slot.inFlight < this.#limits.pipelining && slot.worn === undefined) {
       slot.inFlight++
+      if (++slot.uses >= this.#limits.maxUses) slot.worn = 'uses'
       this.#grant(slot, next)
       next = this.#pending.head
     }
@@ -347,17 +359,11 @@ export class Books {
 
   /** Lets one more connection come: one idle for long by a probe, else a new one. */
   #bringOne(): boolean {
-    const slot = this.#placement.anyIdle()
-    if (slot === undefined) return this.#open()
+    const slot = this.#placement.anyIdle(this.#now)
+    if (slot === undefined) return this.#sizing.open()
     this.#placement.move(slot, 'probing')
     this.effects.push('probe', slot, undefined, 'idle')
     return true
-  }
-
-  #open(): boolean {
-    const slot = this.#gate && !this.#retired ? this.#placement.open() : undefined
-    if (slot !== undefined) this.effects.push('open', slot, undefined, 'idle')
-    return slot !== undefined
   }
 }
 

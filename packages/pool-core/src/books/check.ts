@@ -12,6 +12,7 @@ export interface BooksState {
     readonly maxPending: number
     readonly pipelining: number
     readonly probeAfterIdleMs: number
+    readonly maxUses: number
   }
   readonly growAt: number
   readonly mayOpen: boolean
@@ -39,23 +40,17 @@ export function checkBooks(state: BooksState): string[] {
 
 type Check = (holds: boolean, problem: string) => void
 
-function checkShard({ placement, limits }: BooksState, home: ShardSlots, check: Check): void {
+function checkShard(state: BooksState, home: ShardSlots, check: Check): void {
   const at = `shard ${home.shard}`
   const tally = emptyTally()
   let handlers = 0
   for (const slot of home.slots) {
     tally[slot.state]++
     if (slot.handler) handlers++
-    const name = `slot ${home.shard}/${slot.index} (${slot.state})`
-    check(slot.list === listOf(placement, slot), `${name} stands in the wrong list`)
-    check((slot.state === 'shared') === slot.inFlight > 0 || slot.state === 'closing', `${name} has ${slot.inFlight} in flight`)
-    check(slot.inFlight >= 0 && slot.inFlight <= limits.pipelining, `${name} has ${slot.inFlight} in flight`)
-    check(!(slot.reserved || slot.blocked) || slot.state === 'shared', `${name} is reserved or blocked`)
-    check(!slot.handler || slot.state === 'leased' || slot.state === 'closing', `${name} runs a handler`)
-    check(home.live || slot.state === 'closing' || slot.state === 'free', `${name} is in use though its shard is not live`)
+    checkSlot(state, slot, check)
   }
-  for (const state of Object.keys(tally) as (keyof typeof tally)[]) // an object made by emptyTally has no other keys
-    check(tally[state] === home.tally[state], `${at} counts ${home.tally[state]} ${state}, there are ${tally[state]}`)
+  for (const each of Object.keys(tally) as (keyof typeof tally)[]) // an object made by emptyTally has no other keys
+    check(tally[each] === home.tally[each], `${at} counts ${home.tally[each]} ${each}, there are ${tally[each]}`)
   check(handlers === home.handlers, `${at} counts ${home.handlers} handlers, there are ${handlers}`)
   for (const list of [home.idle, home.blocked, ...home.levels]) checkList(list, at, check)
   for (let slot = home.idle.head; slot?.listNext !== undefined; slot = slot.listNext)
@@ -64,10 +59,26 @@ function checkShard({ placement, limits }: BooksState, home: ShardSlots, check: 
   check(home.leastLoaded() === least, `${at} finds the wrong least loaded slot`)
 }
 
+function checkSlot({ placement, limits }: BooksState, slot: Slot, check: Check): void {
+  const { home } = slot
+  const name = `slot ${home.shard}/${slot.index} (${slot.state})`
+  check(slot.list === listOf(placement, slot), `${name} stands in the wrong list`)
+  check((slot.state === 'shared') === slot.inFlight > 0 || slot.state === 'closing', `${name} has ${slot.inFlight} in flight`)
+  check(slot.inFlight >= 0 && slot.inFlight <= limits.pipelining, `${name} has ${slot.inFlight} in flight`)
+  check(!(slot.reserved || slot.blocked) || slot.state === 'shared', `${name} is reserved or blocked`)
+  check(slot.worn === undefined || (slot.state !== 'idle' && slot.state !== 'free' && !slot.reserved), `${name} is worn`)
+  check(slot.worn !== undefined || slot.state !== 'shared' || slot.uses < limits.maxUses, `${name} takes more than maxUses`)
+  check(slot.state !== 'idle' || slot.uses < limits.maxUses, `${name} is kept though it served maxUses`)
+  check(slot.state !== 'free' || (slot.uses === 0 && slot.expiresAt === Number.POSITIVE_INFINITY), `${name} remembers its last connection`)
+  check(!slot.handler || slot.state === 'leased' || slot.state === 'closing', `${name} runs a handler`)
+  check(home.live || slot.state === 'closing' || slot.state === 'free', `${name} is in use though its shard is not live`)
+}
+
 function listOf(placement: Placement, slot: Slot): SlotList | undefined {
   if (slot.state === 'idle') return slot.home.idle
   if (slot.state !== 'shared') return undefined
   if (slot.reserved) return placement.reserved
+  if (slot.worn !== undefined) return undefined
   return slot.blocked ? slot.home.blocked : slot.home.levels[slot.inFlight]
 }
 
@@ -117,7 +128,7 @@ function checkService({ placement, pending, limits, growAt, mayOpen, now, fit }:
   const fitSlots = slots.filter((slot) => (slot.state === 'idle' || slot.state === 'shared') && fit(slot))
   const idle = fitSlots.filter((slot) => slot.state === 'idle')
   const fresh = idle.filter((slot) => now - slot.idleSince < limits.probeAfterIdleMs)
-  const free = fitSlots.filter((slot) => slot.state === 'shared' && !slot.reserved)
+  const free = fitSlots.filter((slot) => slot.state === 'shared' && !slot.reserved && slot.worn === undefined)
   const joinable = free.filter((slot) => !slot.blocked && slot.inFlight < limits.pipelining)
   check(fresh.length === 0, 'somebody waits while a fresh idle connection exists')
   check(idle.length === 0 || coming >= wanted, 'somebody waits for nothing while an idle connection could be probed')

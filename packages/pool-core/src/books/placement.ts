@@ -1,12 +1,17 @@
 /** Which connection: the slots of all shards, where each stands, and the choice among them. */
-import { MAX_SLOTS } from '@cenote/pool-worker'
+import { type CloseReason, MAX_SLOTS } from '@cenote/pool-worker'
+import type { Effects } from './effects.ts'
 import { emptyTally, ShardSlots, type Slot, SlotList, type SlotState, type Tally } from './slots.ts'
 
 /** What placement must know of the limits. */
 export interface PlacementLimits {
   readonly maxConnections: number
+  /** Requests in flight on one connection; 1 is exclusive. */
   readonly pipelining: number
+  /** A connection idle for this long is probed before it is lent; Infinity: never. */
   readonly probeAfterIdleMs: number
+  /** Leases and requests that one connection serves. */
+  readonly maxUses: number
 }
 
 /** All slots. Choosing looks at one candidate per live shard, however many connections there are. */
@@ -21,10 +26,12 @@ export class Placement {
   lowestLoad: number = Number.POSITIVE_INFINITY
   readonly #limits: PlacementLimits
   readonly #fit: (slot: Slot) => boolean
+  readonly #effects: Effects
 
-  constructor(limits: PlacementLimits, fit: (slot: Slot) => boolean) {
+  constructor(limits: PlacementLimits, fit: (slot: Slot) => boolean, effects: Effects) {
     this.#limits = limits
     this.#fit = fit
+    this.#effects = effects
   }
 
   /** Slots that hold a permit. */
@@ -59,6 +66,35 @@ export class Placement {
     return false
   }
 
+  /** Ends a connection: its shard is told. */
+  close(slot: Slot, reason: CloseReason): void {
+    this.move(slot, 'closing')
+    this.#effects.push('close', slot, undefined, reason)
+  }
+
+  /** Why a connection must not be used again, if so. */
+  wornBy(slot: Slot, now: number): CloseReason | undefined {
+    if (slot.worn !== undefined) return slot.worn
+    if (slot.expiresAt <= now) return 'lifetime'
+    return slot.uses >= this.#limits.maxUses ? 'uses' : undefined
+  }
+
+  /** A connection in use will close when nobody uses it; a shared one takes no more requests, and is nobody's reservation. */
+  wear(slot: Slot, reason: CloseReason): void {
+    slot.worn ??= reason
+    slot.reserved = false
+    if (slot.state === 'shared') this.move(slot, 'shared')
+  }
+
+  /** Whether a connection may be used now. One that may not goes, or will. */
+  #usable(slot: Slot, now: number): boolean {
+    if (!this.isFit(slot)) return false
+    if (slot.expiresAt > now) return true
+    if (slot.state === 'idle') this.close(slot, 'lifetime')
+    else this.wear(slot, 'lifetime')
+    return false
+  }
+
   /** Puts a slot into a state and into the list that goes with it. For `shared`, set `inFlight` first. */
   move(slot: Slot, state: SlotState): void {
     const { home, state: before } = slot
@@ -66,7 +102,7 @@ export class Placement {
     if (before !== state) this.#count(slot, before, state)
     if (state === 'shared') {
       if (slot.reserved) this.reserved.unshift(slot)
-      else home.shelve(slot)
+      else if (slot.worn === undefined) home.shelve(slot)
       return
     }
     slot.reserved = false
@@ -83,7 +119,11 @@ export class Placement {
     this.tally[state]++
     slot.state = state
     if (slot.handler && state !== 'closing') this.setHandler(slot, false)
-    if (state === 'free') slot.inFlight = 0
+    if (state !== 'free') return
+    slot.inFlight = 0
+    slot.uses = 0
+    slot.expiresAt = Number.POSITIVE_INFINITY
+    slot.worn = undefined
   }
 
   /** Notes that a handler runs on a slot, or no longer. */
@@ -95,15 +135,15 @@ export class Placement {
 
   /** The most recently used idle connection of the least busy shard that needs no probe. */
   freshIdle(now: number): Slot | undefined {
-    return this.#idle(now - this.#limits.probeAfterIdleMs)
+    return this.#idle(now - this.#limits.probeAfterIdleMs, now)
   }
 
   /** The same, probe or not. */
-  anyIdle(): Slot | undefined {
-    return this.#idle(Number.NEGATIVE_INFINITY)
+  anyIdle(now: number): Slot | undefined {
+    return this.#idle(Number.NEGATIVE_INFINITY, now)
   }
 
-  #idle(since: number): Slot | undefined {
+  #idle(since: number, now: number): Slot | undefined {
     for (;;) {
       let best: Slot | undefined
       for (const home of this.live) {
@@ -111,7 +151,7 @@ export class Placement {
         if (slot === undefined || slot.idleSince <= since) continue
         if (best === undefined || home.busy < best.home.busy) best = slot
       }
-      if (best === undefined || this.isFit(best)) return best
+      if (best === undefined || this.#usable(best, now)) return best
     }
   }
 
@@ -119,7 +159,7 @@ export class Placement {
   joinable(now: number): Slot | undefined {
     for (;;) {
       const best = this.#bestToJoin(now - this.#limits.probeAfterIdleMs)
-      if (best === undefined || this.isFit(best)) return best
+      if (best === undefined || this.#usable(best, now)) return best
     }
   }
 

@@ -1,5 +1,7 @@
 /** The places for connections: one slot, the lists it can stand in, and the slots of one shard. */
 
+import type { CloseReason } from '@cenote/pool-worker'
+
 /** Where a slot stands. Every state but `free` holds one permit of `maxConnections`. */
 export type SlotState = 'opening' | 'probing' | 'idle' | 'shared' | 'leased' | 'resetting' | 'closing' | 'free'
 
@@ -31,6 +33,12 @@ export class Slot {
   handler = false
   /** When it became idle, in ms. */
   idleSince = 0
+  /** When it has had its time, in ms: fixed at its birth. */
+  expiresAt: number = Number.POSITIVE_INFINITY
+  /** Leases and requests granted on it. */
+  uses = 0
+  /** Why it closes as soon as nobody uses it; a shared one takes no more requests meanwhile. */
+  worn: CloseReason | undefined = undefined
 
   list: SlotList | undefined = undefined
   listNext: Slot | undefined = undefined
@@ -80,8 +88,8 @@ const MAX_SERIAL = 0x7fff_ffff
  * The slots of one shard, found without a scan:
  * ```
  *  idle     most recently used ⇄ … ⇄ least recently used
- *  levels   [1] ⇄ …   [2] ⇄ …   …   [pipelining] ⇄ …    shared ones by requests in flight; reserved and blocked ones not
- *  blocked  ⇄ …                                         shared, not reserved
+ *  levels   [1] ⇄ …   [2] ⇄ …   …   [pipelining] ⇄ …    shared ones by requests in flight; reserved, blocked and worn ones not
+ *  blocked  ⇄ …                                         shared, not reserved, not worn
  * ```
  */
 export class ShardSlots {

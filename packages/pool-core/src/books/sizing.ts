@@ -1,0 +1,112 @@
+/** How many connections there should be, and which of them have had their time. */
+import type { CloseReason } from '@cenote/pool-worker'
+import type { Effects } from './effects.ts'
+import type { Placement } from './placement.ts'
+import type { Slot } from './slots.ts'
+
+/** What sizing keeps to. */
+export interface SizingLimits {
+  readonly minConnections: number
+  /** More idle connections than this are closed when one is released or becomes ready. */
+  readonly maxIdle: number
+  readonly idleTimeoutMs: number
+  /** The longest life of a connection; each is given up to a tenth less. */
+  readonly maxLifetimeMs: number
+}
+
+/** Lifetimes are looked at this many times within the longest of them, at most: so a sweep that looks at all slots stays rare. */
+const LOOKS = 1_000
+
+/** The part of each lifetime that chance may take, so that connections opened together do not end together. */
+const JITTER = 0.1
+
+/** Opens and closes for the books; never serves anybody. */
+export class Sizing {
+  /** Shut after a failed connect: no connection opens. */
+  gate = true
+  /** The pool is being closed. */
+  retired = false
+  readonly #limits: SizingLimits
+  readonly #placement: Placement
+  readonly #effects: Effects
+
+  constructor(limits: SizingLimits, placement: Placement, effects: Effects) {
+    this.#limits = limits
+    this.#placement = placement
+    this.#effects = effects
+  }
+
+  /** Whether a connection may be opened at all. */
+  get mayOpen(): boolean {
+    return this.gate && !this.retired
+  }
+
+  /** Whether one more connection may stay idle. */
+  get mayIdle(): boolean {
+    const { tally, living } = this.#placement
+    return tally.idle < this.#limits.maxIdle || living <= this.#limits.minConnections
+  }
+
+  /** Opens one more connection, unless the limits forbid it. */
+  open(): boolean {
+    const slot = this.mayOpen ? this.#placement.open() : undefined
+    if (slot !== undefined) this.#effects.push('open', slot, undefined, 'idle')
+    return slot !== undefined
+  }
+
+  /** Opens up to `minConnections`. */
+  refill(): void {
+    while (this.#placement.living < this.#limits.minConnections && this.open()) {}
+  }
+
+  /** When a connection born now has had its time; `chance` is at least 0, below 1. */
+  expiry(now: number, chance: number): number {
+    return now + this.#limits.maxLifetimeMs * (1 - chance * JITTER)
+  }
+
+  /** Closes what is idle too long or older than its lifetime. Returns when to look again. */
+  sweep(now: number): number {
+    const aged = this.#endOld(now)
+    const idle = this.#endIdle(now)
+    return this.#placement.living === 0 ? Number.POSITIVE_INFINITY : Math.min(aged, idle)
+  }
+
+  /** No connection lives shorter, so a look after this time, and then by `sweep`, finds each in time. */
+  get shortestLifetimeMs(): number {
+    return this.#limits.maxLifetimeMs * (1 - JITTER)
+  }
+
+  /** Idle ones past their lifetime close; shared ones take no more requests. One held alone ends when it comes back. */
+  #endOld(now: number): number {
+    const { maxLifetimeMs } = this.#limits
+    if (maxLifetimeMs === Number.POSITIVE_INFINITY) return Number.POSITIVE_INFINITY
+    let due = now + this.shortestLifetimeMs
+    for (const home of this.#placement.live) {
+      for (const slot of home.slots) {
+        if (slot.expiresAt > now) due = Math.min(due, slot.expiresAt)
+        else if (slot.state === 'idle') this.#placement.close(slot, 'lifetime')
+        else if (slot.state === 'shared') this.#placement.wear(slot, 'lifetime')
+      }
+    }
+    return Math.max(due, now + maxLifetimeMs / LOOKS)
+  }
+
+  /** The longest idle first, as long as `minConnections` others live. */
+  #endIdle(now: number): number {
+    const { idleTimeoutMs, minConnections } = this.#limits
+    if (idleTimeoutMs === Number.POSITIVE_INFINITY) return Number.POSITIVE_INFINITY
+    let oldest = this.#placement.oldestIdle()
+    while (oldest !== undefined && oldest.idleSince + idleTimeoutMs <= now && this.#placement.living > minConnections) {
+      this.#placement.close(oldest, 'idle')
+      oldest = this.#placement.oldestIdle()
+    }
+    const due = (oldest?.idleSince ?? now) + idleTimeoutMs
+    return due > now ? due : now + idleTimeoutMs
+  }
+
+  /** Closes all that is idle. */
+  closeIdle(reason: CloseReason): void {
+    for (let slot: Slot | undefined = this.#placement.oldestIdle(); slot !== undefined; slot = this.#placement.oldestIdle())
+      this.#placement.close(slot, reason)
+  }
+}

@@ -1,0 +1,95 @@
+import { createPool, handlersAt, type Pool, type PoolOptions, protocolAt } from '@cenote/pool-core'
+import * as assert from 'uvu/assert'
+import { suite, until } from '../../../pool-worker/test/kit/kit.ts'
+import type * as sessionHandlers from '../fixtures/session-handlers.ts'
+import type * as sessionProtocol from '../fixtures/session-protocol.ts'
+import { type SessionServer, startSessions } from '../support/session-server.ts'
+
+const test = suite('sizing')
+const fixture = (name: string): URL => new URL(`../fixtures/${name}.js`, import.meta.url)
+
+type SessionPool = Pool<string, string, typeof sessionHandlers>
+
+let server: SessionServer
+const pools: SessionPool[] = []
+
+test.before.each(async () => {
+  server = await startSessions()
+})
+
+test.after.each(async () => {
+  for (const pool of pools.splice(0)) {
+    assert.equal(pool.check(), [])
+    await pool.close({ timeoutMs: 1 })
+  }
+  await server.close()
+})
+
+async function open(options: Partial<Omit<PoolOptions, 'handlers' | 'protocol'>> = {}): Promise<SessionPool> {
+  const pool = await createPool({
+    endpoint: server.endpoint,
+    ...options,
+    protocol: protocolAt<typeof sessionProtocol>(fixture('session-protocol')),
+    handlers: handlersAt<typeof sessionHandlers>(fixture('session-handlers')),
+  })
+  pools.push(pool)
+  return pool
+}
+
+for (const shards of [0, 1]) {
+  const where = shards === 0 ? 'on the calling thread' : 'in a thread'
+
+  test(`${where}: a connection past maxLifetimeMs is replaced, though it is never idle long and is wanted`, async () => {
+    const pool = await open({ shards, maxConnections: 2, minConnections: 1, maxLifetimeMs: 40 })
+    await until(() => (pool.stats().counters.closedBy.lifetime ?? 0) >= 2, 'the lifetimes of two have ended, with nobody asking')
+    await until(() => pool.stats().idle >= 1, 'there is another')
+    assert.is(await pool.request('after'), 'after')
+  })
+
+  test(`${where}: under requests without pause connections still end by their lifetime, and no request fails`, async () => {
+    const pool = await open({ shards, maxConnections: 2, maxLifetimeMs: 30 })
+    let stop = false
+    const callers = Array.from({ length: 8 }, async (_, caller) => {
+      for (let turn = 0; !stop; turn++) assert.is(await pool.request(`${caller} ${turn}`), `${caller} ${turn}`)
+    })
+    await until(() => (pool.stats().counters.closedBy.lifetime ?? 0) >= 3, 'three have ended')
+    stop = true
+    await Promise.all(callers)
+    assert.equal(Object.keys(pool.stats().counters.closedBy), ['lifetime'])
+  })
+
+  test(`${where}: a lease outlives the lifetime of its connection, which ends with it`, async () => {
+    const pool = await open({ shards, maxConnections: 1, maxLifetimeMs: 20 })
+    const lease = await pool.acquire()
+    const born = performance.now()
+    await until(() => performance.now() - born > 60, 'its time is over')
+    assert.is(await lease.request('late'), 'late')
+    lease.release()
+    await until(() => pool.stats().counters.closedBy.lifetime === 1, 'it is closed')
+  })
+
+  test(`${where}: maxUses counts requests, leases, their requests and handlers`, async () => {
+    const pool = await open({ shards, maxConnections: 1, maxUses: 3 })
+    for (const request of ['1', '2', '3', '4']) assert.is(await pool.request(request), request)
+    assert.equal(
+      server.peers.map((peer) => peer.lines),
+      [['1', '2', '3'], ['4']],
+    )
+    await pool.use(async (lease) => {
+      assert.is(await lease.request('5'), '5') // 4, the lease and 5: three uses
+      assert.is(await lease.request('6'), '6') // never cut
+      assert.is(lease.connection.uses, 4)
+    })
+    await pool.handlers.compute(0)
+    await until(() => server.peers.length === 3, 'the third has come')
+    await pool.use((lease) => assert.is(lease.connection.uses, 2))
+    await pool.request('7')
+    assert.equal(
+      server.peers.map((peer) => peer.lines.filter((line) => /^\d$/.test(line))),
+      [['1', '2', '3'], ['4', '5', '6'], ['7']],
+    )
+    await until(() => pool.stats().counters.closedBy.uses === 3, 'the third is closed too')
+  })
+}
+
+test.run()
