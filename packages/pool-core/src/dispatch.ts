@@ -179,7 +179,7 @@ export class Dispatch {
   }
 
   refill(): void {
-    if (this.#settings.minConnections > 0 && !this.closing) this.books.refill(this.#world.now())
+    if (!this.closing) this.books.refill(this.#world.now())
   }
 
   /** Sees that connections are looked at when the first of them has been idle long enough, or has had its time. */

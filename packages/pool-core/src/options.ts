@@ -21,6 +21,7 @@ import {
   flag,
   label,
   numberWithin,
+  oneOf,
   ownValues,
   record,
   refuseUnknown,
@@ -99,6 +100,11 @@ export interface PoolOptions<Req = never, Rep = never, Client = undefined, Modul
   readonly maxConnections?: number | undefined
   /** Connections kept open though nobody needs them. Default 0: an idle pool may shrink to none. */
   readonly minConnections?: number | undefined
+  /**
+   * Idle connections kept ready beyond those in use, within `maxConnections`: opened in the background, so that a burst need not wait
+   * for a connect. Default 0.
+   */
+  readonly minIdle?: number | undefined
   /** Idle connections kept at most: one released beyond that is closed. Default: `maxConnections`, so none is. */
   readonly maxIdle?: number | undefined
   /** Requests in flight on one shared connection: 1 to 65_536. Default: the protocol's. 1 gives each request a connection of its own. */
@@ -113,7 +119,12 @@ export interface PoolOptions<Req = never, Rep = never, Client = undefined, Modul
   readonly connectTimeoutMs?: number | undefined
   /** Callers that may wait, 1 or more, or Infinity. Default 10_000. One more is refused at once with QUEUE_FULL. */
   readonly maxPending?: number | undefined
-  /** Milliseconds after which an idle connection above `minConnections` is closed. Default 30_000, below the usual 60 s of load balancers. */
+  /**
+   * Which idle connection is used first. Default 'lifo', the one used last: the others age out, and a pool shrinks to what it needs.
+   * 'fifo', the one idle longest of those that need no probe: the load is even over all, as behind a load balancer it should be.
+   */
+  readonly scheduling?: 'lifo' | 'fifo' | undefined
+  /** Milliseconds after which an idle connection above `minConnections` and `minIdle` is closed. Default 30_000, below the usual 60 s of load balancers. */
   readonly idleTimeoutMs?: number | undefined
   /**
    * Milliseconds that a connection may live, less up to a tenth at random, fixed when it opens. Default 1_800_000. One in use is never
@@ -163,6 +174,7 @@ export interface Settings {
   readonly shards: number
   readonly maxConnections: number
   readonly minConnections: number
+  readonly minIdle: number
   readonly maxIdle: number
   /** Undefined: the protocol's. */
   readonly pipelining: number | undefined
@@ -171,6 +183,7 @@ export interface Settings {
   readonly handlerTimeoutMs: number
   readonly connectTimeoutMs: number
   readonly maxPending: number
+  readonly scheduling: 'lifo' | 'fifo'
   readonly idleTimeoutMs: number
   readonly maxLifetimeMs: number
   readonly maxUses: number
@@ -246,6 +259,7 @@ const TABLE: { readonly [Name in keyof Settings]: Row<Settings[Name]> } = {
   shards: row(count(0, 64), (max) => Math.max(1, Math.min(availableParallelism() - 1, 4, max))),
   maxConnections: row(count(1, 65_536), 10),
   minConnections: row(count(0, 65_536), 0),
+  minIdle: row(count(0, 65_536), 0),
   maxIdle: row(count(0, 65_536), (max) => max),
   pipelining: row<number | undefined>(count(1, 65_536), undefined),
   acquireTimeoutMs: row(duration(), 10_000),
@@ -253,6 +267,7 @@ const TABLE: { readonly [Name in keyof Settings]: Row<Settings[Name]> } = {
   handlerTimeoutMs: row(duration(), Infinity),
   connectTimeoutMs: row(duration(), 5_000),
   maxPending: row(count(1, Number.MAX_SAFE_INTEGER, true), 10_000),
+  scheduling: row<'lifo' | 'fifo'>(oneOf('lifo', 'fifo'), 'lifo'),
   idleTimeoutMs: row(duration(), 30_000),
   maxLifetimeMs: row(duration(), 1_800_000),
   maxUses: row(count(1, Number.MAX_SAFE_INTEGER, true), Infinity),
@@ -319,11 +334,12 @@ function read<Name extends keyof Settings>(name: Name, own: ReadonlyMap<string, 
 }
 
 function refuseContradictions(settings: Settings): void {
-  const { shards, maxConnections, minConnections, maxIdle, backoff, tls, endpoint } = settings
+  const { shards, maxConnections, minConnections, minIdle, maxIdle, backoff, tls, endpoint } = settings
   if (minConnections > maxConnections)
     throw badOption('minConnections', `must be at most maxConnections (${maxConnections}), not ${minConnections}`)
   if (maxIdle > maxConnections) throw badOption('maxIdle', `must be at most maxConnections (${maxConnections}), not ${maxIdle}`)
   if (maxIdle < minConnections) throw badOption('maxIdle', `must be at least minConnections (${minConnections}), not ${maxIdle}`)
+  if (minIdle > maxIdle) throw badOption('minIdle', `must be at most maxIdle (${maxIdle}), not ${minIdle}`)
   if (shards > maxConnections) throw badOption('shards', `must be at most maxConnections (${maxConnections}), not ${shards}`)
   if (backoff.initialMs > backoff.maxMs)
     throw badOption('backoff.initialMs', `must be at most backoff.maxMs (${backoff.maxMs}), not ${backoff.initialMs}`)

@@ -73,7 +73,9 @@ const pools = fc.record({
   shards: fc.integer({ min: 1, max: 3 }),
   maxConnections: fc.integer({ min: 1, max: 7 }),
   minConnections: fc.integer({ min: 0, max: 3 }),
+  minIdle: fc.integer({ min: 0, max: 3 }),
   maxIdle: fc.integer({ min: 0, max: 4 }),
+  scheduling: fc.constantFrom('lifo' as const, 'fifo' as const),
   maxPending: fc.constantFrom(3, 1_000),
   probeAfterIdleMs: fc.constantFrom(10, Number.POSITIVE_INFINITY),
   idleTimeoutMs: fc.constantFrom(30, Number.POSITIVE_INFINITY),
@@ -81,8 +83,11 @@ const pools = fc.record({
   maxUses: fc.constantFrom(1, 5, Number.POSITIVE_INFINITY),
 })
 
-function play(shards: number, limits: ConstructorParameters<typeof Rig>[0], steps: readonly (readonly [string, number])[]): Rig {
-  const rig = new Rig(limits, shards)
+type Limits = NonNullable<ConstructorParameters<typeof Rig>[0]>
+
+function play(shards: number, limits: Limits, steps: readonly (readonly [string, number])[]): Rig {
+  const { minIdle = 0, maxIdle = 0 } = limits // options keep the one below the other
+  const rig = new Rig({ ...limits, minIdle: Math.min(minIdle, maxIdle) }, shards)
   for (const [name, chance] of steps) acts[name]?.(rig, chance)
   return rig
 }

@@ -21,7 +21,9 @@ export interface Hold {
 const defaults: BooksLimits = {
   maxConnections: 2,
   minConnections: 0,
+  minIdle: 0,
   maxIdle: 100,
+  scheduling: 'lifo',
   maxPending: 1_000,
   pipelining: 4,
   idleTimeoutMs: 30_000,
@@ -52,7 +54,10 @@ export class Rig {
     this.shards = shards
     this.limits = { ...defaults, ...limits }
     this.books = new Books(this.limits, (slot) => !this.isDead(slot))
-    for (let shard = 0; shard < shards; shard++) this.step(() => this.books.addShard(shard))
+    this.step(() => {
+      for (let shard = 0; shard < shards; shard++) this.books.addShard(shard)
+      this.#keepIdle()
+    })
   }
 
   step<Result>(action: () => Result): Result {
@@ -181,7 +186,15 @@ export class Rig {
     if (!this.#suspended.has(shard)) return
     this.step(() => this.books.removeShard(shard))
     this.#suspended.delete(shard)
-    this.step(() => this.books.addShard(shard))
+    this.step(() => {
+      this.books.addShard(shard)
+      this.#keepIdle()
+    })
+  }
+
+  /** What the coordinator does when shards have started. */
+  #keepIdle(): void {
+    if (this.limits.minIdle > 0) this.books.refill(this.now)
   }
 
   /** Opens a connection and leaves it idle. */

@@ -149,4 +149,84 @@ test('a shared connection takes maxUses requests and no more, also of those who 
   assert.is(slot.uses, 1)
 })
 
+test('minIdle are opened when the shards are there, and one more for each that is lent or shared', () => {
+  const rig = new Rig({ maxConnections: 4, minIdle: 2 }, 2)
+  assert.equal(rig.take(), ['open 0/0', 'open 1/0'])
+  const [a, b] = rig.in('opening')
+  assert.ok(a && b)
+  rig.ready(a)
+  rig.ready(b)
+  assert.equal(rig.take(), [])
+  assert.ok(rig.tryLease())
+  assert.equal(rig.take(), ['open 0/1'])
+  rig.request()
+  assert.equal(rig.take(), ['open 1/1'])
+})
+
+test('minIdle never opens beyond maxConnections, nor while the gate is shut', () => {
+  const rig = new Rig({ maxConnections: 2, minIdle: 2 })
+  const slot = rig.leased()
+  assert.is(rig.books.counts().connections, 2)
+  rig.step(() => rig.books.setGate(false, rig.now))
+  rig.gone(slot)
+  assert.equal(rig.take(), [])
+  rig.step(() => rig.books.setGate(true, rig.now))
+  assert.equal(rig.take(), ['open 0/1'])
+})
+
+test('minIdle counts what is coming for those who wait as theirs', () => {
+  const rig = new Rig({ maxConnections: 5, minIdle: 1 })
+  const [first] = rig.in('opening')
+  const waiters = [rig.lease(), rig.lease()]
+  assert.equal(rig.take(), ['open 0/0', 'open 0/1', 'open 0/2'])
+  assert.ok(first)
+  rig.ready(first)
+  assert.is(waiters[0]?.slot, first)
+  assert.equal(rig.take(), ['grant 0/0'])
+})
+
+test('the sweep leaves minIdle idle, however long', () => {
+  const rig = new Rig({ maxConnections: 3, minIdle: 1, idleTimeoutMs: 100 })
+  const [a, b] = [rig.leased(), rig.leased()]
+  for (const slot of rig.in('opening')) rig.ready(slot)
+  rig.release(a)
+  rig.release(b)
+  rig.take()
+  rig.now += 1_000
+  sweep(rig)
+  assert.is(rig.take().length, 2)
+  assert.is(rig.books.counts().idle, 1)
+})
+
+test("'fifo' lends the connection that is idle longest", () => {
+  const rig = new Rig({ maxConnections: 3, scheduling: 'fifo' })
+  const slots = [rig.leased(), rig.leased(), rig.leased()]
+  for (const slot of slots) rig.release(slot)
+  for (let round = 0; round < 2; round++) {
+    for (const slot of slots) {
+      assert.is(rig.tryLease(), slot)
+      rig.release(slot)
+    }
+  }
+  assert.is(rig.request().slot, slots[0])
+})
+
+test("'fifo' passes over those that need a probe while one needs none, and probes the longest idle otherwise", () => {
+  const rig = new Rig({ maxConnections: 3, scheduling: 'fifo', probeAfterIdleMs: 10 })
+  const [a, b, c] = [rig.leased(), rig.leased(), rig.leased()]
+  for (const slot of [a, b, c]) {
+    rig.release(slot)
+    rig.now += 4
+  }
+  rig.now += 1 // a is 13 old, b 9, c 5
+  assert.is(rig.lease().slot, b)
+  rig.now += 100
+  rig.take()
+  rig.lease()
+  assert.equal(rig.take(), ['probe 0/0'])
+  rig.now += 29_900
+  sweep(rig)
+  assert.equal(rig.take(), ['close 0/2 idle'])
+})
+
 test.run()

@@ -43,6 +43,7 @@ const WRONG: { readonly [Name in keyof Settings]: readonly unknown[] } = {
   shards: [...WHOLE, 65, Infinity],
   maxConnections: [...WHOLE, 0, 65_537, Infinity],
   minConnections: [...WHOLE, Infinity],
+  minIdle: [...WHOLE, Infinity],
   maxIdle: [...WHOLE, Infinity],
   pipelining: [...WHOLE, 0, Infinity],
   acquireTimeoutMs: DURATION,
@@ -50,6 +51,7 @@ const WRONG: { readonly [Name in keyof Settings]: readonly unknown[] } = {
   handlerTimeoutMs: DURATION,
   connectTimeoutMs: DURATION,
   maxPending: [...WHOLE, 0],
+  scheduling: ['random', 'LIFO', '', 1, null, true, {}],
   idleTimeoutMs: DURATION,
   maxLifetimeMs: DURATION,
   maxUses: [...WHOLE, 0],
@@ -106,6 +108,7 @@ test('the defaults are those of the documentation', () => {
     handlers: undefined,
     maxConnections: 10,
     minConnections: 0,
+    minIdle: 0,
     maxIdle: 10,
     pipelining: undefined,
     acquireTimeoutMs: 10_000,
@@ -113,6 +116,7 @@ test('the defaults are those of the documentation', () => {
     handlerTimeoutMs: Infinity,
     connectTimeoutMs: 5_000,
     maxPending: 10_000,
+    scheduling: 'lifo',
     idleTimeoutMs: 30_000,
     maxLifetimeMs: 1_800_000,
     maxUses: Infinity,
@@ -175,6 +179,7 @@ test('options that contradict each other are refused', () => {
     [{ minConnections: 11 }, /^minConnections: must be at most maxConnections \(10\), not 11$/],
     [{ maxIdle: 11 }, /^maxIdle: .*maxConnections \(10\)/],
     [{ minConnections: 3, maxIdle: 2 }, /^maxIdle: must be at least minConnections \(3\)/],
+    [{ minIdle: 11 }, /^minIdle: must be at most maxIdle \(10\), not 11$/],
     [{ maxConnections: 2, shards: 3 }, /^shards: must be at most maxConnections \(2\)/],
     [{ backoff: { initialMs: 5, maxMs: 4 } }, /^backoff.initialMs: must be at most backoff.maxMs \(4\)/],
     [{ tls: {} }, /^tls: goes with a tls:\/\/ endpoint, not with tcp/],
@@ -211,7 +216,7 @@ test('the names of other pools are answered with ours', () => {
 })
 
 test('options that do not act yet are unknown', () => {
-  for (const name of ['priority', 'minIdle', 'maxConnecting', 'scheduling', 'heartbeatMs', 'retryStale']) {
+  for (const name of ['priority', 'maxConnecting', 'heartbeatMs', 'retryStale']) {
     assert.match(refused({ [name]: 1 }), /is an unknown option/)
   }
 })

@@ -44,7 +44,7 @@ export class Books {
   addShard(shard: number): void {
     if ((this.#placement.shards[shard]?.connections ?? 0) > 0) throw new Error(`shard ${shard} still has connections`)
     this.#placement.setLive(shard, true)
-    this.#serve()
+    this.#serveQueue() // others may follow: `refill` opens what nobody waits for
   }
 
   /** A shard has died: its connections are lost to all, but hold their permits until `gone` or `removeShard`. */
@@ -70,6 +70,7 @@ export class Books {
   get(waiter: Waiter, now: number): Slot | undefined {
     this.#now = now
     const slot = waiter.kind === 'request' ? this.#joinNow() : this.#leaseNow()
+    this.#keepIdle()
     if (slot !== undefined || this.#pending.size >= this.#limits.maxPending) return slot
     this.#pending.push(waiter)
     this.#serve()
@@ -79,7 +80,9 @@ export class Books {
   /** A lease without waiting and without a probe, or undefined. Never passes one that waits. */
   tryLease(now: number): Slot | undefined {
     this.#now = now
-    return this.#leaseNow()
+    const slot = this.#leaseNow()
+    this.#keepIdle()
+    return slot
   }
 
   /** The waiter who has waited longest. */
@@ -188,10 +191,11 @@ export class Books {
     this.#serve()
   }
 
-  /** Opens up to `minConnections`. */
+  /** Opens up to `minConnections` and `minIdle`. */
   refill(now: number): void {
     this.#now = now
     this.#sizing.refill()
+    this.#keepIdle()
   }
 
   /**
@@ -314,12 +318,26 @@ export class Books {
     this.effects.push('grant', slot, waiter, 'idle')
   }
 
+  #serve(): void {
+    this.#serveQueue()
+    this.#keepIdle()
+  }
+
+  #keepIdle(): void {
+    if (this.#limits.minIdle > 0) this.#sizing.keepIdle(this.#wanted)
+  }
+
+  /** Connections that those who wait need. */
+  get #wanted(): number {
+    return this.#pending.leases + Math.ceil(this.#pending.requests / this.#growAt)
+  }
+
   /**
    * Serves the queue after any change, in this order: idle connections to the oldest; a coming connection for each waiting
    * lease; a reservation for each lease still without; places for requests on what is left; a coming connection for the rest.
    * One pass is enough: a lease is left without only when nothing can be opened, and then nothing opens for requests either.
    */
-  #serve(): void {
+  #serveQueue(): void {
     const pending = this.#pending
     if (pending.size === 0 && this.#placement.reserved.size === 0) return
     for (let oldest = pending.head; oldest !== undefined; oldest = pending.head) {
@@ -335,7 +353,7 @@ export class Books {
       this.#join(slot)
       this.#grant(slot, request)
     }
-    this.#bring(pending.leases + Math.ceil(pending.requests / this.#growAt))
+    this.#bring(this.#wanted)
   }
 
   /** Reserves shared connections, or lifts reservations, until there are `wanted` or no more to reserve. */

@@ -9,6 +9,8 @@ export interface BooksState {
   readonly pending: Pending
   readonly limits: {
     readonly maxConnections: number
+    readonly minIdle: number
+    readonly scheduling: 'lifo' | 'fifo'
     readonly maxPending: number
     readonly pipelining: number
     readonly probeAfterIdleMs: number
@@ -52,9 +54,10 @@ function checkShard(state: BooksState, home: ShardSlots, check: Check): void {
   for (const each of Object.keys(tally) as (keyof typeof tally)[]) // an object made by emptyTally has no other keys
     check(tally[each] === home.tally[each], `${at} counts ${home.tally[each]} ${each}, there are ${tally[each]}`)
   check(handlers === home.handlers, `${at} counts ${home.handlers} handlers, there are ${handlers}`)
-  for (const list of [home.idle, home.blocked, ...home.levels]) checkList(list, at, check)
-  for (let slot = home.idle.head; slot?.listNext !== undefined; slot = slot.listNext)
-    check(slot.idleSince >= slot.listNext.idleSince, `${at} has its idle slots out of order`)
+  for (const list of [home.idle, home.aged, home.blocked, ...home.levels]) checkList(list, at, check)
+  const idle = [...slotsOf(home.idle), ...slotsOf(home.aged)]
+  for (const [index, slot] of idle.entries())
+    check(slot.idleSince >= (idle[index + 1]?.idleSince ?? slot.idleSince), `${at} has its idle slots out of order`)
   const least = home.levels.find((level) => level.size > 0)?.head
   check(home.leastLoaded() === least, `${at} finds the wrong least loaded slot`)
 }
@@ -75,11 +78,17 @@ function checkSlot({ placement, limits }: BooksState, slot: Slot, check: Check):
 }
 
 function listOf(placement: Placement, slot: Slot): SlotList | undefined {
-  if (slot.state === 'idle') return slot.home.idle
+  if (slot.state === 'idle') return slot.list === slot.home.aged ? slot.home.aged : slot.home.idle
   if (slot.state !== 'shared') return undefined
   if (slot.reserved) return placement.reserved
   if (slot.worn !== undefined) return undefined
   return slot.blocked ? slot.home.blocked : slot.home.levels[slot.inFlight]
+}
+
+function slotsOf(list: SlotList): Slot[] {
+  const slots: Slot[] = []
+  for (let slot = list.head; slot !== undefined; slot = slot.listNext) slots.push(slot)
+  return slots
 }
 
 function checkList(list: SlotList, at: string, check: Check): void {
@@ -123,8 +132,10 @@ function checkService({ placement, pending, limits, growAt, mayOpen, now, fit }:
   const { coming, reserved } = placement
   const uncovered = Math.max(0, pending.leases - coming)
   check(reserved.size <= uncovered, `${reserved.size} are reserved for ${uncovered} leases`)
-  if (pending.size === 0) return
   const wanted = pending.leases + Math.ceil(pending.requests / growAt)
+  const open = mayOpen && canOpen(placement, limits.maxConnections)
+  check(!open || placement.tally.idle + coming >= limits.minIdle + wanted, 'fewer than minIdle are idle or coming')
+  if (pending.size === 0) return
   const fitSlots = slots.filter((slot) => (slot.state === 'idle' || slot.state === 'shared') && fit(slot))
   const idle = fitSlots.filter((slot) => slot.state === 'idle')
   const fresh = idle.filter((slot) => now - slot.idleSince < limits.probeAfterIdleMs)
@@ -134,7 +145,7 @@ function checkService({ placement, pending, limits, growAt, mayOpen, now, fit }:
   check(idle.length === 0 || coming >= wanted, 'somebody waits for nothing while an idle connection could be probed')
   check(uncovered <= reserved.size || free.length === 0, 'a lease waits for nothing while a connection could be reserved')
   check(pending.requests === 0 || joinable.length === 0, 'a request waits while a connection has room')
-  check(coming >= wanted || !mayOpen || !canOpen(placement, limits.maxConnections), 'somebody waits while a connection could be opened')
+  check(coming >= wanted || !open, 'somebody waits while a connection could be opened')
 }
 
 function canOpen(placement: Placement, maxConnections: number): boolean {

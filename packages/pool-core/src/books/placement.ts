@@ -10,6 +10,8 @@ export interface PlacementLimits {
   readonly pipelining: number
   /** A connection idle for this long is probed before it is lent; Infinity: never. */
   readonly probeAfterIdleMs: number
+  /** Which idle connection is used first: the one used last, or the one idle longest. */
+  readonly scheduling: 'lifo' | 'fifo'
   /** Leases and requests that one connection serves. */
   readonly maxUses: number
 }
@@ -52,7 +54,7 @@ export class Placement {
 
   /** Makes a shard live, or no longer. */
   setLive(shard: number, live: boolean): ShardSlots {
-    const home = this.shards[shard] ?? new ShardSlots(shard, this.#limits.pipelining)
+    const home = this.shards[shard] ?? new ShardSlots(shard, this.#limits.pipelining, this.#limits.scheduling === 'fifo')
     this.shards[shard] = home
     home.live = live
     this.live = this.shards.filter((each) => each?.live) as ShardSlots[] // the filter leaves no undefined
@@ -133,7 +135,7 @@ export class Placement {
     slot.home.handlers += running ? 1 : -1
   }
 
-  /** The most recently used idle connection of the least busy shard that needs no probe. */
+  /** Of the least busy shard with one that needs no probe: the idle connection whose turn it is. */
   freshIdle(now: number): Slot | undefined {
     return this.#idle(now - this.#limits.probeAfterIdleMs, now)
   }
@@ -147,8 +149,8 @@ export class Placement {
     for (;;) {
       let best: Slot | undefined
       for (const home of this.live) {
-        const slot = home.idle.head
-        if (slot === undefined || slot.idleSince <= since) continue
+        const slot = home.idleAfter(since)
+        if (slot === undefined) continue
         if (best === undefined || home.busy < best.home.busy) best = slot
       }
       if (best === undefined || this.#usable(best, now)) return best
@@ -167,8 +169,7 @@ export class Placement {
     let best: Slot | undefined
     this.lowestLoad = Number.POSITIVE_INFINITY
     for (const home of this.live) {
-      const top = home.idle.head
-      const slot = top !== undefined && top.idleSince > since ? top : home.leastLoaded()
+      const slot = home.idleAfter(since) ?? home.leastLoaded()
       if (slot === undefined || slot.inFlight >= this.#limits.pipelining) continue
       if (slot.inFlight < this.lowestLoad) this.lowestLoad = slot.inFlight
       if (best === undefined || isBetter(slot, best)) best = slot
@@ -193,7 +194,7 @@ export class Placement {
   oldestIdle(): Slot | undefined {
     let oldest: Slot | undefined
     for (const home of this.live) {
-      const slot = home.idle.tail
+      const slot = home.oldestIdle
       if (slot !== undefined && (oldest === undefined || slot.idleSince < oldest.idleSince)) oldest = slot
     }
     return oldest

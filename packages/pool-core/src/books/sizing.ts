@@ -9,6 +9,8 @@ export interface SizingLimits {
   readonly minConnections: number
   /** More idle connections than this are closed when one is released or becomes ready. */
   readonly maxIdle: number
+  /** Idle connections kept ready beyond those in use. */
+  readonly minIdle: number
   readonly idleTimeoutMs: number
   /** The longest life of a connection; each is given up to a tenth less. */
   readonly maxLifetimeMs: number
@@ -59,6 +61,11 @@ export class Sizing {
     while (this.#placement.living < this.#limits.minConnections && this.open()) {}
   }
 
+  /** Opens until `minIdle` are idle or coming, beyond the `wanted` that somebody waits for. */
+  keepIdle(wanted: number): void {
+    while (this.#placement.tally.idle + this.#placement.coming < this.#limits.minIdle + wanted && this.open()) {}
+  }
+
   /** When a connection born now has had its time; `chance` is at least 0, below 1. */
   expiry(now: number, chance: number): number {
     return now + this.#limits.maxLifetimeMs * (1 - chance * JITTER)
@@ -91,12 +98,14 @@ export class Sizing {
     return Math.max(due, now + maxLifetimeMs / LOOKS)
   }
 
-  /** The longest idle first, as long as `minConnections` others live. */
+  /** The longest idle first, as long as `minConnections` live and `minIdle` are idle without it. */
   #endIdle(now: number): number {
-    const { idleTimeoutMs, minConnections } = this.#limits
+    const { idleTimeoutMs, minConnections, minIdle } = this.#limits
+    const { tally } = this.#placement
     if (idleTimeoutMs === Number.POSITIVE_INFINITY) return Number.POSITIVE_INFINITY
     let oldest = this.#placement.oldestIdle()
-    while (oldest !== undefined && oldest.idleSince + idleTimeoutMs <= now && this.#placement.living > minConnections) {
+    while (oldest !== undefined && oldest.idleSince + idleTimeoutMs <= now) {
+      if (this.#placement.living <= minConnections || tally.idle <= minIdle) break
       this.#placement.close(oldest, 'idle')
       oldest = this.#placement.oldestIdle()
     }

@@ -90,6 +90,38 @@ for (const shards of [0, 1]) {
     )
     await until(() => pool.stats().counters.closedBy.uses === 3, 'the third is closed too')
   })
+
+  test(`${where}: minIdle connections are ready before anybody asks, and while others are in use`, async () => {
+    const pool = await open({ shards, maxConnections: 4, minIdle: 2, idleTimeoutMs: 20 })
+    await until(() => pool.stats().idle === 2, 'two are idle')
+    const leases = [pool.tryAcquire(), pool.tryAcquire()]
+    assert.ok(leases.every((lease) => lease !== undefined))
+    await until(() => pool.stats().idle === 2 && server.open.length === 4, 'two others are idle')
+    for (const peer of server.peers.slice(2)) peer.socket.destroy()
+    await until(() => server.peers.length === 6 && pool.stats().idle === 2, 'what the server ends is replaced')
+    for (const lease of leases) lease?.release()
+    await until(() => pool.stats().connections === 2, 'those beyond are closed')
+    assert.is(pool.stats().counters.closedBy.idle, 2)
+  })
+
+  test(`${where}: with scheduling 'fifo' all connections take turns, with 'lifo' one does the work`, async () => {
+    for (const [scheduling, used] of [
+      ['fifo', [2, 2, 2]],
+      ['lifo', [0, 0, 6]],
+    ] as const) {
+      const before = server.peers.length
+      const pool = await open({ shards, maxConnections: 3, minIdle: 3, probeAfterIdleMs: Infinity, scheduling })
+      await until(() => pool.stats().idle === 3, 'all are open')
+      for (let turn = 0; turn < 6; turn++) await pool.request(`turn ${turn}`)
+      assert.equal(
+        server.peers
+          .slice(before)
+          .map((peer) => peer.lines.length)
+          .sort(),
+        used,
+      )
+    }
+  })
 }
 
 test.run()
