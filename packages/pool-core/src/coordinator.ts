@@ -3,6 +3,7 @@
  * lets the books decide, and carries out their effects.
  */
 import { type Cancel, type CloseReason, decodeError, type LostInfo, PoolError, type World } from '@cenote/pool-worker'
+import type { CallOptions } from './call-options.ts'
 import { Call } from './calls.ts'
 import { Dispatch } from './dispatch.ts'
 import { Handling } from './handling.ts'
@@ -11,7 +12,7 @@ import type { Language } from './language.ts'
 import { Leasing } from './leasing.ts'
 import type { Buffered, Line } from './line.ts'
 import { Link, type LinkMailbox } from './link.ts'
-import type { CallOptions, Settings } from './options.ts'
+import type { Settings } from './options.ts'
 import { answeredTooLate, connectionLost, poolClosed, ranTooLong, waitedTooLong, withOutcome } from './refusals.ts'
 import type { ShardEvent } from './shards.ts'
 import { lateness, Numbers, type PoolStats, type ShardStats } from './stats.ts'
@@ -74,6 +75,7 @@ export class Coordinator implements LinkMailbox {
         undefined,
         options.idempotent,
       )
+      call.priority = options.priority ?? 0
       this.#numbers.requests++
       if (this.#waits.begin(call, options.signal)) this.#dispatch.admit(call)
     })

@@ -38,5 +38,6 @@ export {
   type Pool,
   type PoolHandlers,
   type RequestOptions,
+  type WaitOptions,
 } from './pool.ts'
 export type { Counters, PoolStats, ShardStats, Times } from './stats.ts'

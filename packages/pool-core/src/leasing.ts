@@ -2,12 +2,13 @@
 import type { Duplex } from 'node:stream'
 import { PoolError, printEndpoint, type World } from '@cenote/pool-worker'
 import type { Slot } from './books/slots.ts'
+import type { CallOptions } from './call-options.ts'
 import { Call } from './calls.ts'
 import type { Dispatch } from './dispatch.ts'
 import type { Language } from './language.ts'
 import { type ConnectionInfo, Lease } from './lease.ts'
 import type { Line } from './line.ts'
-import type { CallOptions, Settings } from './options.ts'
+import type { Settings } from './options.ts'
 import { connectionLost, poolClosed } from './refusals.ts'
 import { openStream } from './stream.ts'
 
@@ -26,13 +27,15 @@ export class Leasing {
 
   /** A connection for one caller. */
   async acquire(options: CallOptions): Promise<Lease> {
+    const priority = options.priority ?? 0
     const lease = await new Promise<Lease>((resolve, reject) => {
       const call = new Call(
         'lease',
         options.timeoutMs ?? this.#settings.acquireTimeoutMs,
-        (slot: Slot) => resolve(this.#lend(slot)),
+        (slot: Slot) => resolve(this.#lend(slot, priority)),
         reject,
       )
+      call.priority = priority
       if (this.#dispatch.waits.begin(call, options.signal)) this.#dispatch.admit(call)
     })
     // Its connection may have died in the very turn that granted it: whoever acquires gets one that was alive in this turn.
@@ -46,7 +49,7 @@ export class Leasing {
     if (this.#dispatch.closing) throw poolClosed(this.#settings.name, 'not-sent')
     const slot = this.#dispatch.books.tryLease(this.#world.now())
     this.#dispatch.act()
-    return slot === undefined ? undefined : this.#lend(slot)
+    return slot === undefined ? undefined : this.#lend(slot, 0)
   }
 
   request(lease: Lease, request: unknown, options: CallOptions): Promise<unknown> {
@@ -128,9 +131,9 @@ export class Leasing {
       this.#dispatch.destroy(line, 'abort', connectionLost('the stream was destroyed', 'maybe-executed'))
   }
 
-  #lend(slot: Slot): Lease {
+  #lend(slot: Slot, priority: number): Lease {
     const line = this.#dispatch.lineOf(slot)
-    const lease = new Lease(this, line, this.#world.now())
+    const lease = new Lease(this, line, this.#world.now(), priority)
     line.lease = lease
     line.begunBeforeLease = line.begun
     this.#dispatch.waits.hold()
@@ -179,6 +182,7 @@ export class Leasing {
         for (const call of lease.waiting.splice(0)) if (!call.settled) this.#dispatch.waits.reject(call, error)
       },
     )
+    ticket.priority = lease.priority
     if (this.#dispatch.waits.begin(ticket, undefined)) this.#dispatch.admit(ticket)
   }
 }

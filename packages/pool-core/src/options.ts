@@ -1,4 +1,4 @@
-/** The pool's options: their types, defaults and checks, each in one place; and those of single calls. */
+/** The pool's options: their types, defaults and checks, each in one place. */
 import { availableParallelism } from 'node:os'
 import type { ResourceLimits, SHARE_ENV } from 'node:worker_threads'
 import {
@@ -24,7 +24,6 @@ import {
   oneOf,
   ownValues,
   record,
-  refuseUnknown,
   texts,
 } from './checks.ts'
 import { unknownOption } from './foreign.ts'
@@ -346,60 +345,4 @@ function refuseContradictions(settings: Settings): void {
   if (tls === undefined) return
   if (endpoint.transport !== 'tls') throw badOption('tls', `goes with a tls:// endpoint, not with ${endpoint.transport}`)
   if (tls.minVersion === 'TLSv1.3' && tls.maxVersion === 'TLSv1.2') throw badOption('tls.minVersion', 'must be at most tls.maxVersion')
-}
-
-/** Options of single calls. */
-export interface CallOptions {
-  /** Milliseconds from the call to its end, queueing included: above 0, or Infinity. Default: the pool's. */
-  readonly timeoutMs?: number | undefined
-  /** Ends the wait; the call rejects with the signal's reason. */
-  readonly signal?: AbortSignal | undefined
-  /** Whether the request may be sent again on another connection when its own died. Default false. */
-  readonly idempotent?: boolean | undefined
-  /** Told what a handler reports. */
-  readonly onProgress?: ((value: unknown) => void) | undefined
-}
-
-const CALL_CHECKS: { readonly [Name in keyof CallOptions]-?: Check<NonNullable<CallOptions[Name]>> } = {
-  timeoutMs: duration(),
-  signal: (value, name) => {
-    if (isSignal(value)) return value
-    throw badOption(name, 'must be an AbortSignal')
-  },
-  idempotent: flag,
-  onProgress: (value, name) => {
-    if (typeof value === 'function') return (report) => void value(report)
-    throw badOption(name, 'must be a function')
-  },
-}
-
-const NOTHING: CallOptions = Object.freeze({ timeoutMs: undefined, signal: undefined, idempotent: undefined, onProgress: undefined })
-
-/**
- * Checks the options of one call and copies them; only own properties count.
- *
- * @param allowed - The names that this kind of call takes.
- * @throws PoolError `BAD_OPTION`: names the option.
- */
-export function checkCallOptions(options: unknown, allowed: readonly (keyof CallOptions)[]): CallOptions {
-  if (options === undefined) return NOTHING
-  const own = ownValues(options, 'options', `of ${allowed.join(', ')}`)
-  refuseUnknown(own, allowed, 'options')
-  return {
-    timeoutMs: own.has('timeoutMs') ? CALL_CHECKS.timeoutMs(own.get('timeoutMs'), 'timeoutMs') : undefined,
-    signal: own.has('signal') ? CALL_CHECKS.signal(own.get('signal'), 'signal') : undefined,
-    idempotent: own.has('idempotent') ? CALL_CHECKS.idempotent(own.get('idempotent'), 'idempotent') : undefined,
-    onProgress: own.has('onProgress') ? CALL_CHECKS.onProgress(own.get('onProgress'), 'onProgress') : undefined,
-  }
-}
-
-/** Whether a value works as an AbortSignal, whichever realm or library made it. */
-function isSignal(value: unknown): value is AbortSignal {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    'aborted' in value &&
-    'addEventListener' in value &&
-    typeof value.addEventListener === 'function'
-  )
 }

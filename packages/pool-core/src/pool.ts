@@ -1,18 +1,25 @@
 /** The public face: checks arguments, types what goes in and out, and decides nothing. */
 import { type HandlerContext, PoolError, realWorld, type World } from '@cenote/pool-worker'
+import { type CallOptions, checkCallOptions } from './call-options.ts'
 import { Coordinator } from './coordinator.ts'
 import { type Language, loadLanguage } from './language.ts'
 import type { Lease } from './lease.ts'
-import { type CallOptions, checkCallOptions, type PoolOptions, readOptions, type Settings } from './options.ts'
+import { type PoolOptions, readOptions, type Settings } from './options.ts'
 import { type ShardEvent, Shards } from './shards.ts'
 import type { PoolStats } from './stats.ts'
 
-/** Options of `acquire`, `use` and `ready`. */
-export interface AcquireOptions {
+/** Options of `ready`, and of a lease's requests. */
+export interface WaitOptions {
   /** Milliseconds, or Infinity. Default: the pool's. */
   readonly timeoutMs?: number | undefined
   /** Ends the wait, with `signal.reason`. */
   readonly signal?: AbortSignal | undefined
+}
+
+/** Options of `acquire` and `use`. */
+export interface AcquireOptions extends WaitOptions {
+  /** From 0 to 9: higher first, first come first served among equals. Default 0. Those below wait as long as those above keep coming. */
+  readonly priority?: number | undefined
 }
 
 /** Options of `request`. */
@@ -125,6 +132,7 @@ export class Pool<Req = never, Rep = never, Module = Record<never, never>> {
    * Lends one connection, the most recently used first. Waits in the queue when all are in use.
    *
    * @param options.timeoutMs - One budget for queueing, connecting and probing. Default: the pool's `acquireTimeoutMs`.
+   * @param options.priority - From 0 to 9, higher first. Default 0.
    * @param options.signal - Ends the wait with `signal.reason`. A connection being opened stays in the pool.
    * @throws PoolError `ACQUIRE_TIMEOUT`: the budget is spent; `cause` is the last connect error, if any.
    * @throws PoolError `QUEUE_FULL`: `maxPending` wait already.
@@ -140,7 +148,7 @@ export class Pool<Req = never, Rep = never, Module = Record<never, never>> {
    * console.log(await lease.request(['PING'])) // PONG
    */
   async acquire(options: AcquireOptions = {}): Promise<Lease<Req, Rep>> {
-    const checked = checkCallOptions(options, ['timeoutMs', 'signal'])
+    const checked = checkCallOptions(options, ['timeoutMs', 'signal', 'priority'])
     return (await this.#coordinator.leasing.acquire(checked)) as Lease<Req, Rep> // the protocol's types are known here alone
   }
 
@@ -191,6 +199,7 @@ export class Pool<Req = never, Rep = never, Module = Record<never, never>> {
    * Sends one request and waits for its reply: on a shared connection, pipelined, when the protocol allows; else on one of its own.
    *
    * @param options.timeoutMs - One deadline from now to the reply, queue included. Default: the pool's `requestTimeoutMs`.
+   * @param options.priority - From 0 to 9, higher first, when it has to wait for a connection. Default 0.
    * @param options.signal - Rejects with `signal.reason`. A reply that comes all the same reaches nobody.
    * @param options.idempotent - Sending it twice does no harm.
    * @throws PoolError `REQUEST_TIMEOUT`: `phase` says where the time went, `outcome` what the server may have seen.
@@ -222,7 +231,7 @@ export class Pool<Req = never, Rep = never, Module = Record<never, never>> {
    * await using pool = await createPool({ endpoint: 'tcp://127.0.0.1:6379', protocol: resp(), minConnections: 2 })
    * await pool.ready()
    */
-  async ready(options: AcquireOptions = {}): Promise<void> {
+  async ready(options: WaitOptions = {}): Promise<void> {
     await this.#coordinator.ready(checkCallOptions(options, ['timeoutMs', 'signal']))
   }
 
@@ -283,7 +292,7 @@ export class Pool<Req = never, Rep = never, Module = Record<never, never>> {
 
   #request(request: Req, given: RequestOptions | undefined): Promise<unknown> {
     try {
-      const options = checkCallOptions(given, ['timeoutMs', 'signal', 'idempotent'])
+      const options = checkCallOptions(given, ['timeoutMs', 'signal', 'priority', 'idempotent'])
       const scope = this.#language.scope(request)
       if (scope === 'shared') return this.#coordinator.request(request, options)
       if (scope === 'exclusive') return this.#alone(request, options)
@@ -310,7 +319,7 @@ export class Pool<Req = never, Rep = never, Module = Record<never, never>> {
 
   #handle(name: string, input: unknown, options: HandlerOptions | undefined): Promise<unknown> {
     try {
-      return this.#coordinator.handling.handle(name, input, checkCallOptions(options, ['timeoutMs', 'signal', 'onProgress']))
+      return this.#coordinator.handling.handle(name, input, checkCallOptions(options, ['timeoutMs', 'signal', 'priority', 'onProgress']))
     } catch (error) {
       return Promise.reject(error)
     }

@@ -21,9 +21,9 @@ const withSlot = (rig: Rig, states: Parameters<Rig['in']>, chance: number, act: 
 }
 
 const acts: Record<string, Act> = {
-  lease: (rig) => void rig.lease(),
+  lease: (rig, chance) => void rig.lease(chance % 10),
   request: (rig) => void rig.request(),
-  requestAgain: (rig) => void rig.request(),
+  requestAgain: (rig, chance) => void rig.request(chance % 10),
   requests: (rig, chance) => {
     for (let count = chance % 20; count > 0; count--) rig.request()
   },

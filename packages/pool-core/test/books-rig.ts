@@ -92,8 +92,8 @@ export class Rig {
     return log
   }
 
-  get(kind: WaiterKind): Caller {
-    const caller = this.#caller(kind)
+  get(kind: WaiterKind, priority = 0): Caller {
+    const caller = this.#caller(kind, priority)
     this.step(() => {
       const before = this.waiting.length
       const slot = this.books.get(caller, this.now)
@@ -104,12 +104,12 @@ export class Rig {
     return caller
   }
 
-  lease(): Caller {
-    return this.get('lease')
+  lease(priority?: number): Caller {
+    return this.get('lease', priority)
   }
 
-  request(): Caller {
-    return this.get('request')
+  request(priority?: number): Caller {
+    return this.get('request', priority)
   }
 
   tryLease(): Slot | undefined {
@@ -226,7 +226,9 @@ export class Rig {
   }
 
   #granted(caller: Caller, slot: Slot): void {
-    const oldest = this.waiting.find((each) => each.kind === caller.kind)
+    const rivals = this.waiting.filter((each) => each.kind === caller.kind)
+    const highest = Math.max(...rivals.map((each) => each.priority))
+    const oldest = rivals.find((each) => each.priority === highest)
     assert.is(oldest, caller, `caller ${caller.id} was granted before caller ${oldest?.id}, or twice, or after it gave up`)
     this.waiting.splice(this.waiting.indexOf(caller), 1)
     assert.not(caller.queued)
@@ -234,8 +236,8 @@ export class Rig {
     this.#hold(slot, caller)
   }
 
-  #caller(kind: WaiterKind): Caller {
-    return { id: this.#ids++, kind, waiterNext: undefined, waiterPrev: undefined, queued: false, slot: undefined }
+  #caller(kind: WaiterKind, priority = 0): Caller {
+    return { id: this.#ids++, kind, priority, waiterNext: undefined, waiterPrev: undefined, queued: false, slot: undefined }
   }
 
   #hold(slot: Slot, caller: Caller): void {

@@ -2,7 +2,8 @@ import { SHARE_ENV } from 'node:worker_threads'
 import { PoolError } from '@cenote/pool-worker'
 import * as assert from 'uvu/assert'
 import { suite } from '../../pool-worker/test/kit/kit.ts'
-import { checkCallOptions, OPTION_NAMES, readOptions, type Settings } from '../src/options.ts'
+import { checkCallOptions } from '../src/call-options.ts'
+import { OPTION_NAMES, readOptions, type Settings } from '../src/options.ts'
 
 const test = suite('options')
 const endpoint = 'tcp://127.0.0.1:6379'
@@ -332,7 +333,7 @@ test('options that are no object are refused', () => {
 })
 
 test('call options are checked by name, and only those that the call takes', () => {
-  const all = ['timeoutMs', 'signal', 'idempotent', 'onProgress'] as const
+  const all = ['timeoutMs', 'signal', 'priority', 'idempotent', 'onProgress'] as const
   for (const timeoutMs of DURATION)
     assert.match(
       complaint(() => checkCallOptions({ timeoutMs }, all)),
@@ -342,6 +343,11 @@ test('call options are checked by name, and only those that the call takes', () 
     assert.match(
       complaint(() => checkCallOptions({ signal }, all)),
       /^signal: /,
+    )
+  for (const priority of [...WHOLE, 10, Infinity])
+    assert.match(
+      complaint(() => checkCallOptions({ priority }, all)),
+      /^priority: /,
     )
   for (const idempotent of FLAG)
     assert.match(
@@ -366,9 +372,10 @@ test('call options are checked by name, and only those that the call takes', () 
     /^options: must be an object/,
   )
   const { signal } = new AbortController()
-  assert.equal(checkCallOptions({ timeoutMs: Infinity, signal, idempotent: true }, all), {
+  assert.equal(checkCallOptions({ timeoutMs: Infinity, signal, priority: 9, idempotent: true }, all), {
     timeoutMs: Infinity,
     signal,
+    priority: 9,
     idempotent: true,
     onProgress: undefined,
   })

@@ -85,7 +85,7 @@ export class Books {
     return slot
   }
 
-  /** The waiter who has waited longest. */
+  /** The waiter whose turn it is. */
   get oldest(): Waiter | undefined {
     return this.#pending.head
   }
@@ -280,7 +280,7 @@ export class Books {
     return this.#placement.wornBy(slot, this.#now)
   }
 
-  /** A connection with nothing in flight: closed if it has had its time; else to the oldest waiter, else idle, else closed. */
+  /** A connection with nothing in flight: closed if it has had its time; else to the first waiter, else idle, else closed. */
   #available(slot: Slot): void {
     const oldest = this.#pending.head
     if (this.#placement.isFit(slot)) {
@@ -294,7 +294,7 @@ export class Books {
     this.#serve()
   }
 
-  /** A connection with nothing in flight goes to the oldest waiter; if that is a request, those right behind it share it. */
+  /** A connection with nothing in flight goes to the first waiter; if that is a request, those right behind it share it. */
   #give(slot: Slot, oldest: Waiter): void {
     if (oldest.kind === 'lease') {
       this.#lend(slot)

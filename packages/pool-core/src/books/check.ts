@@ -116,10 +116,13 @@ function checkTotals({ placement, limits }: BooksState, slots: readonly Slot[], 
 
 function checkPending({ pending, limits }: BooksState, check: Check): void {
   const waiters: Waiter[] = []
-  for (let waiter = pending.head; waiter !== undefined; waiter = waiter.waiterNext) {
-    check(waiter.queued && waiter.waiterPrev === waiters.at(-1), 'the queue is broken')
+  for (const waiter of pending) {
+    const before = waiters.at(-1)
+    check(before === undefined || before.priority >= waiter.priority, 'a lower priority comes first')
+    check(waiter.queued && waiter.waiterPrev === (before?.priority === waiter.priority ? before : undefined), 'a queue is broken')
     waiters.push(waiter)
   }
+  check(pending.head === waiters[0], 'the first in turn is the wrong one')
   const requests = waiters.filter((waiter) => waiter.kind === 'request')
   check(pending.requests === requests.length, 'waiting requests are miscounted')
   check(pending.leases === waiters.length - requests.length, 'waiting leases are miscounted')

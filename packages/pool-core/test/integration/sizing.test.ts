@@ -1,8 +1,9 @@
 import { createPool, handlersAt, type Pool, type PoolOptions, protocolAt } from '@cenote/pool-core'
 import * as assert from 'uvu/assert'
-import { suite, until } from '../../../pool-worker/test/kit/kit.ts'
+import { rejects, suite, until } from '../../../pool-worker/test/kit/kit.ts'
 import type * as sessionHandlers from '../fixtures/session-handlers.ts'
 import type * as sessionProtocol from '../fixtures/session-protocol.ts'
+import { reasonOf } from '../support/callers.ts'
 import { type SessionServer, startSessions } from '../support/session-server.ts'
 
 const test = suite('sizing')
@@ -121,6 +122,48 @@ for (const shards of [0, 1]) {
         used,
       )
     }
+  })
+
+  test(`${where}: those who wait are served by priority: acquire, use, request and handlers alike`, async () => {
+    const pool = await open({ shards, maxConnections: 1, pipelining: 1 })
+    const held = await pool.acquire()
+    const order: string[] = []
+    const note = (name: string) => () => void order.push(name)
+    const calls = [
+      pool.request('plain').then(note('request 0')),
+      pool.acquire({ priority: 1 }).then((lease) => {
+        order.push('acquire 1')
+        lease.release()
+      }),
+      pool.use(note('use 5'), { priority: 5 }),
+      pool.request('urgent', { priority: 7 }).then(note('request 7')),
+      pool.request('alone', { priority: 8 }).then(note('alone 8')),
+      pool.handlers.compute(0, { priority: 9 }).then(note('handler 9')),
+      pool.request('later').then(note('later 0')),
+    ]
+    assert.equal(pool.stats().pending, { leases: 4, requests: 3 })
+    held.release()
+    await Promise.all(calls)
+    assert.equal(order, ['handler 9', 'alone 8', 'request 7', 'use 5', 'acquire 1', 'request 0', 'later 0'])
+  })
+
+  test(`${where}: a time-out and an abort end the wait of any priority`, async () => {
+    const pool = await open({ shards, maxConnections: 1 })
+    const held = await pool.acquire()
+    const controller = new AbortController()
+    const aborted = reasonOf(pool.acquire({ priority: 3, signal: controller.signal }))
+    const expired = rejects(pool.request('late', { priority: 9, timeoutMs: 5 }), 'REQUEST_TIMEOUT')
+    const served = pool.request('served', { priority: 2 })
+    controller.abort('enough')
+    assert.is(await aborted, 'enough')
+    await expired
+    held.release()
+    assert.is(await served, 'served')
+    await rejects(pool.request('x', { priority: 10 }), 'BAD_OPTION')
+    await rejects(
+      pool.use((lease) => lease.request('x', { priority: 1 } as object)),
+      'BAD_OPTION',
+    )
   })
 }
 
