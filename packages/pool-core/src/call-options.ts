@@ -2,7 +2,39 @@
 import { MAX_PRIORITY } from './books/pending.ts'
 import { badOption, type Check, count, duration, flag, ownValues, refuseUnknown } from './checks.ts'
 
-/** Options of single calls. */
+/** Options of `ready`, and of a lease's requests. */
+export interface WaitOptions {
+  /** Milliseconds, or Infinity. Default: the pool's. */
+  readonly timeoutMs?: number | undefined
+  /** Ends the wait, with `signal.reason`. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Options of `acquire` and `use`. */
+export interface AcquireOptions extends WaitOptions {
+  /** From 0 to 9: higher first, first come first served among equals. Default 0. Those below wait as long as those above keep coming. */
+  readonly priority?: number | undefined
+}
+
+/** Options of `request`. */
+export interface RequestOptions extends AcquireOptions {
+  /** Sending it twice does no harm: when its connection dies it is sent once more. Default false. */
+  readonly idempotent?: boolean | undefined
+}
+
+/** Options of a handler's call. */
+export interface HandlerOptions extends AcquireOptions {
+  /** Told of each value that the handler reports with `progress`. */
+  readonly onProgress?: ((value: unknown) => void) | undefined
+}
+
+/** Options of `close`. */
+export interface CloseOptions {
+  /** How long granted work may go on, in milliseconds. Default 10_000. Infinity: until it is done. */
+  readonly timeoutMs?: number | undefined
+}
+
+/** All of them, as they are checked. */
 export interface CallOptions {
   /** Milliseconds from the call to its end, queueing included: above 0, or Infinity. Default: the pool's. */
   readonly timeoutMs?: number | undefined

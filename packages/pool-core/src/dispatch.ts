@@ -159,7 +159,7 @@ export class Dispatch {
     this.#connecting.failed(error)
     this.books.gone(slot, this.#world.now())
     this.act()
-    if (this.books.counts().connections > 0) return
+    if (this.books.paused || this.books.counts().connections > 0) return // held callers wait for their own deadlines
     const situation = this.situation()
     this.#refuseAll(() => connectFailed(error, situation))
   }
@@ -195,8 +195,8 @@ export class Dispatch {
   }
 
   situation(): Situation {
-    const { name, maxConnections } = this.#settings
-    return { name, maxConnections, counts: this.books.counts(), connectError: this.#connecting.lastError }
+    const { maxConnections } = this.books.limits
+    return { name: this.#settings.name, maxConnections, counts: this.books.counts(), connectError: this.#connecting.lastError }
   }
 
   link(line: Line): Link {

@@ -1,11 +1,10 @@
 /** A lease: a caller's right to one connection until it is released. */
 import type { Duplex } from 'node:stream'
 import { PoolError } from '@cenote/pool-worker'
-import { checkCallOptions } from './call-options.ts'
+import { checkCallOptions, type WaitOptions } from './call-options.ts'
 import type { Call } from './calls.ts'
 import type { Leasing } from './leasing.ts'
 import type { Line } from './line.ts'
-import type { WaitOptions } from './pool.ts'
 
 /** What a lease says of its connection. */
 export interface ConnectionInfo {

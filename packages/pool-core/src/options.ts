@@ -24,6 +24,7 @@ import {
   oneOf,
   ownValues,
   record,
+  refuseUnknown,
   texts,
 } from './checks.ts'
 import { unknownOption } from './foreign.ts'
@@ -346,3 +347,28 @@ function refuseContradictions(settings: Settings): void {
   if (endpoint.transport !== 'tls') throw badOption('tls', `goes with a tls:// endpoint, not with ${endpoint.transport}`)
   if (tls.minVersion === 'TLSv1.3' && tls.maxVersion === 'TLSv1.2') throw badOption('tls.minVersion', 'must be at most tls.maxVersion')
 }
+
+/** Options of `resize`: what is not given stays. */
+export interface ResizeOptions {
+  /** As the option of the pool: 1 to 65_536. */
+  readonly maxConnections?: number | undefined
+  /** As the option of the pool: 0 to 65_536, at most `maxConnections`. */
+  readonly minConnections?: number | undefined
+}
+
+/**
+ * Checks the limits that a pool is given anew, and completes them with those it has.
+ *
+ * @throws PoolError `BAD_OPTION`: names the option.
+ */
+export function checkSizes(input: unknown, present: Sizes): Sizes {
+  const own = ownValues(input, 'options', 'of maxConnections, minConnections')
+  refuseUnknown(own, ['maxConnections', 'minConnections'], 'options')
+  const maxConnections = own.has('maxConnections') ? read('maxConnections', own, 0) : present.maxConnections
+  const minConnections = own.has('minConnections') ? read('minConnections', own, 0) : present.minConnections
+  if (minConnections > maxConnections)
+    throw badOption('minConnections', `must be at most maxConnections (${maxConnections}), not ${minConnections}`)
+  return { maxConnections, minConnections }
+}
+
+type Sizes = Pick<Settings, 'maxConnections' | 'minConnections'>

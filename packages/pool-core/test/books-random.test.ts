@@ -55,6 +55,12 @@ const acts: Record<string, Act> = {
   gate: (rig, chance) => rig.step(() => rig.books.setGate(chance % 2 === 0, rig.now)),
   refill: (rig) => rig.step(() => rig.books.refill(rig.now)),
   use: (rig, chance) => withSlot(rig, ['leased'], chance, (slot) => rig.step(() => rig.books.use(slot))),
+  resize: (rig, chance) => rig.resize(1 + (chance % 7), Math.min(chance % 3, 1 + (chance % 7))),
+  recycle: (rig) => rig.recycle(),
+  recycleOne: (rig, chance) => withSlot(rig, ['idle', 'probing', 'resetting', 'shared', 'leased'], chance, (slot) => rig.recycle(slot)),
+  pause: (rig) => rig.pause(true),
+  resume: (rig) => rig.pause(false),
+  resumeAgain: (rig) => rig.pause(false),
   expire: (rig) => {
     const next = rig.step(() => rig.books.sweep(rig.now))
     assert.ok(next > rig.now)
@@ -111,6 +117,7 @@ for (const pipelining of [1, 4, 64]) {
       for (let shard = 0; shard < shards; shard++) rig.restart(shard)
       for (const slot of rig.in('shared')) rig.block(slot, false)
       rig.step(() => rig.books.setGate(true, rig.now))
+      rig.pause(false)
       for (let answers = 0; answerOne(rig); answers++) assert.ok(answers < 10_000, 'it never ends')
       assert.equal(
         rig.waiting.map((caller) => caller.id),

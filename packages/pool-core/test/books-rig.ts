@@ -34,13 +34,15 @@ const defaults: BooksLimits = {
 
 /** After each step the effects are taken into the account, and every invariant is checked. */
 export class Rig {
-  readonly limits: BooksLimits
+  limits: BooksLimits
   readonly books: Books
   now = 1_000
   /** How much of the jitter the next connection's lifetime loses. */
   chance = 0
   /** Serials of connections that their shard knows to be dead. */
   readonly #dead: Map<Slot, number> = new Map()
+  /** Serials of connections that must not be granted again. */
+  readonly #recycled: Map<Slot, number> = new Map()
   /** In the order of their calls. */
   readonly waiting: Caller[] = []
   readonly held: Map<Slot, Hold> = new Map()
@@ -49,6 +51,8 @@ export class Rig {
   readonly #seen: Set<Slot> = new Set()
   #log: string[] = []
   #ids = 0
+  /** After which a shard may hold more than its part, of earlier days. */
+  #resized = false
 
   constructor(limits: Partial<BooksLimits> = {}, shards = 1) {
     this.shards = shards
@@ -197,6 +201,21 @@ export class Rig {
     if (this.limits.minIdle > 0) this.books.refill(this.now)
   }
 
+  resize(maxConnections: number, minConnections: number): void {
+    this.#resized = true
+    this.limits = { ...this.limits, maxConnections, minConnections }
+    this.step(() => this.books.resize(maxConnections, minConnections, this.now))
+  }
+
+  recycle(...slots: Slot[]): void {
+    for (const slot of slots.length > 0 ? slots : this.#seen) this.#recycled.set(slot, slot.serial)
+    this.step(() => this.books.recycle(slots.length > 0 ? slots : undefined, this.now))
+  }
+
+  pause(on: boolean): void {
+    this.step(() => this.books.pause(on, this.now))
+  }
+
   /** Opens a connection and leaves it idle. */
   idle(): Slot {
     const slot = this.leased()
@@ -221,8 +240,10 @@ export class Rig {
 
   #opened(slot: Slot): void {
     assert.is(slot.state, 'opening')
+    assert.ok(this.books.counts().connections <= this.limits.maxConnections, 'a connection opened beyond the limit')
     const live = this.shards - this.#suspended.size
-    assert.ok(slot.home.connections <= Math.ceil(this.limits.maxConnections / live), 'a shard opened more than its part')
+    if (!this.#resized)
+      assert.ok(slot.home.connections <= Math.ceil(this.limits.maxConnections / live), 'a shard opened more than its part')
   }
 
   #granted(caller: Caller, slot: Slot): void {
@@ -241,6 +262,8 @@ export class Rig {
   }
 
   #hold(slot: Slot, caller: Caller): void {
+    assert.not(this.books.paused, 'somebody was granted something during a pause')
+    assert.is(slot.serial === this.#recycled.get(slot), false, 'a recycled connection was granted')
     assert.not(this.isDead(slot), 'a dead connection was granted')
     const before = this.held.get(slot)
     const hold: Hold = before?.serial === slot.serial ? before : { serial: slot.serial, lease: undefined, requests: [] }

@@ -229,4 +229,124 @@ test("'fifo' passes over those that need a probe while one needs none, and probe
   assert.equal(rig.take(), ['close 0/2 idle'])
 })
 
+test('made smaller, the pool closes idle connections at once, the longest idle first, and those in use when they come back', () => {
+  const rig = new Rig({ maxConnections: 4 })
+  const [a, b, c, d] = [rig.leased(), rig.leased(), rig.leased(), rig.leased()]
+  rig.release(b)
+  rig.now += 1
+  rig.release(a)
+  rig.resize(3, 0)
+  assert.equal(rig.take(), ['close 0/1 resize'])
+  rig.resize(1, 0)
+  assert.equal(rig.take(), ['close 0/0 resize'])
+  rig.release(c)
+  rig.release(d)
+  assert.equal(rig.take(), ['close 0/2 resize'])
+  assert.is(d.state, 'idle')
+})
+
+test('made smaller, a shared connection beyond the limit takes no more requests and closes when it owes none', () => {
+  const rig = new Rig({ maxConnections: 2, pipelining: 4 })
+  const [a, b] = [rig.leased(), rig.leased()]
+  rig.release(a)
+  rig.request()
+  rig.resize(1, 0)
+  const waiting = rig.lease()
+  rig.finish(a)
+  assert.equal(rig.take(), ['close 0/0 resize'])
+  rig.gone(a)
+  assert.equal(rig.take(), [])
+  rig.release(b)
+  assert.is(waiting.slot, b)
+})
+
+test('made larger again, connections that were to close for their number stay, and the queue is served', () => {
+  const rig = new Rig({ maxConnections: 2 })
+  const [a, b] = [rig.leased(), rig.leased()]
+  rig.resize(1, 0)
+  rig.lease()
+  rig.resize(3, 3)
+  assert.equal(rig.take(), ['open 0/2'])
+  rig.release(a)
+  rig.release(b)
+  assert.equal(rig.take(), ['grant 0/0'])
+  assert.is(b.state, 'idle')
+})
+
+test('a maxIdle that was all connections stays all of them', () => {
+  const rig = new Rig({ maxConnections: 1, maxIdle: 1 })
+  rig.resize(2, 0)
+  const [a, b] = [rig.leased(), rig.leased()]
+  rig.release(a)
+  rig.release(b)
+  assert.equal(rig.take(), [])
+})
+
+test('recycled, idle connections close at once and others when they come back; those that open later stay', () => {
+  const rig = new Rig({ maxConnections: 4 })
+  const [leased, idle] = [rig.leased(), rig.leased()]
+  rig.release(idle)
+  const request = rig.request()
+  rig.lease()
+  rig.take()
+  const [opening] = rig.in('opening')
+  assert.ok(opening)
+  rig.recycle()
+  assert.is(request.slot, idle)
+  assert.equal(rig.take(), [])
+  rig.finish(idle)
+  rig.ready(opening)
+  rig.release(leased)
+  assert.equal(rig.take(), ['close 0/1 recycle', 'close 0/2 recycle', 'open 0/3', 'close 0/0 recycle'])
+  const [later] = rig.in('opening')
+  assert.ok(later)
+  rig.ready(later)
+  rig.release(later)
+  assert.is(later.state, 'idle')
+})
+
+test('a connection to be recycled is recycled, whatever the pool is resized to', () => {
+  const rig = new Rig({ maxConnections: 2 })
+  const [a, b] = [rig.leased(), rig.leased()]
+  rig.resize(1, 0)
+  rig.recycle(a)
+  rig.resize(2, 0)
+  rig.release(a)
+  rig.release(b)
+  assert.equal(rig.take(), ['close 0/0 recycle'])
+})
+
+test('paused, nobody is granted anything and nothing opens for those who wait; resumed, they are served in their order', () => {
+  const rig = new Rig({ maxConnections: 2 })
+  const [a, b] = [rig.leased(), rig.leased()]
+  rig.release(a)
+  rig.pause(true)
+  const [first, second] = [rig.lease(), rig.request()]
+  assert.is(rig.tryLease(), undefined)
+  rig.release(b)
+  rig.gone(b)
+  assert.equal(rig.take(), [])
+  assert.is(a.state, 'idle')
+  const third = rig.lease(9)
+  assert.ok(rig.cancel(third))
+  rig.pause(false)
+  assert.is(first.slot, a)
+  assert.is(second.slot, undefined)
+  assert.equal(rig.take(), ['grant 0/0', 'open 0/1'])
+})
+
+test('paused, a reserved shared connection goes back to the others', () => {
+  const rig = new Rig({ maxConnections: 1 })
+  const slot = rig.idle()
+  rig.request()
+  const lease = rig.lease()
+  assert.ok(slot.reserved)
+  rig.pause(true)
+  assert.not(slot.reserved)
+  rig.finish(slot)
+  assert.is(slot.state, 'idle')
+  rig.pause(false)
+  assert.is(lease.slot, slot)
+})
+
 test.run()

@@ -29,15 +29,21 @@ export class Books {
   readonly #pending: Pending = new Pending()
   /** In flight on all connections before another opens: a quarter of the pipelining limit. */
   readonly #growAt: number
+  #paused = false
   #now = 0
 
   /** `fit` reads a slot's shared word: false means that its shard already knows it dead. It must stay false until `gone`. */
   constructor(limits: BooksLimits, fit: (slot: Slot) => boolean) {
-    this.#limits = limits
+    this.#limits = { ...limits }
     this.#fit = fit
     this.#growAt = Math.ceil(limits.pipelining / 4)
-    this.#placement = new Placement(limits, fit, this.effects)
-    this.#sizing = new Sizing(limits, this.#placement, this.effects)
+    this.#placement = new Placement(this.#limits, fit, this.effects)
+    this.#sizing = new Sizing(this.#limits, this.#placement, this.effects)
+  }
+
+  /** As they are now: `resize` changes them. */
+  get limits(): Readonly<BooksLimits> {
+    return this.#limits
   }
 
   /** A shard is live, with no slots: for the first time, or again after `removeShard`. */
@@ -111,7 +117,12 @@ export class Books {
     if (slot.inFlight > 0) {
       if (!slot.reserved) this.#placement.move(slot, 'shared')
       this.#serve()
-    } else if (this.#pending.size > 0 || this.#sizing.retired || this.#worn(slot) !== undefined || !this.#sizing.mayIdle)
+    } else if (
+      this.#pending.size > 0 ||
+      this.#sizing.retired ||
+      this.#placement.wornBy(slot, this.#now) !== undefined ||
+      !this.#sizing.mayIdle
+    )
       this.#available(slot)
     else this.#toIdle(slot)
   }
@@ -128,7 +139,7 @@ export class Books {
   reset(slot: Slot): void {
     if (slot.state === 'closing') return
     expect(slot, slot.state === 'leased', 'reset')
-    const worn = this.#worn(slot)
+    const worn = this.#placement.wornBy(slot, this.#now)
     if (worn !== undefined) return this.close(slot, worn)
     this.#placement.move(slot, 'resetting')
     this.#serve()
@@ -223,6 +234,32 @@ export class Books {
     this.#sizing.closeIdle('shutdown')
   }
 
+  /** While it is true nobody is granted anything: who comes waits, and what was granted goes on. */
+  get paused(): boolean {
+    return this.#paused
+  }
+
+  /** Holds whoever comes or waits in the queue, or serves them again. */
+  pause(on: boolean, now: number): void {
+    this.#now = now
+    this.#paused = on
+    this.#serve()
+  }
+
+  /** Other limits from now on. What is too many closes: idle ones at once, the others when nobody uses them. */
+  resize(maxConnections: number, minConnections: number, now: number): void {
+    this.#now = now
+    this.#sizing.resize(maxConnections, minConnections)
+    this.#serve()
+  }
+
+  /** These connections close: idle ones at once, the others when nobody uses them. Without, all that there are. */
+  recycle(slots: Iterable<Slot> | undefined, now: number): void {
+    this.#now = now
+    this.#sizing.recycle(slots)
+    this.#serve()
+  }
+
   /** The state in numbers. `opening` counts those being probed too; the states add up to `connections`. */
   counts(): BooksCounts {
     return countBooks(this.#placement, this.#pending)
@@ -236,13 +273,14 @@ export class Books {
       limits: this.#limits,
       growAt: this.#growAt,
       mayOpen: this.#sizing.mayOpen,
+      paused: this.#paused,
       now: this.#now,
       fit: this.#fit,
     })
   }
 
   #leaseNow(): Slot | undefined {
-    if (this.#pending.leases > 0) return undefined
+    if (this.#paused || this.#pending.leases > 0) return undefined
     const slot = this.#placement.freshIdle(this.#now)
     if (slot !== undefined) this.#lend(slot)
     return slot
@@ -255,12 +293,12 @@ export class Books {
 
   #joinNow(): Slot | undefined {
     // If requests wait, no connection has room; while a lease waits uncovered, none is left unreserved: `#serve` saw to both.
-    if (this.#pending.requests > 0) return undefined
+    if (this.#paused || this.#pending.requests > 0) return undefined
     const slot = this.#placement.joinable(this.#now)
     if (slot === undefined) return undefined
     this.#join(slot)
     const { opening, probing } = this.#placement.tally
-    if (this.#placement.lowestLoad >= this.#growAt && opening + probing === 0) this.#bringOne()
+    if (this.#placement.lowestLoad >= this.#growAt && opening + probing === 0) this.#sizing.bringOne(this.#now)
     return slot
   }
 
@@ -275,18 +313,13 @@ export class Books {
     this.#placement.move(slot, 'idle')
   }
 
-  /** Why a connection with nothing in flight must not be used again, if so. */
-  #worn(slot: Slot): CloseReason | undefined {
-    return this.#placement.wornBy(slot, this.#now)
-  }
-
   /** A connection with nothing in flight: closed if it has had its time; else to the first waiter, else idle, else closed. */
   #available(slot: Slot): void {
     const oldest = this.#pending.head
     if (this.#placement.isFit(slot)) {
-      const worn = this.#worn(slot)
+      const worn = this.#placement.wornBy(slot, this.#now)
       if (worn !== undefined) this.#placement.close(slot, worn)
-      else if (oldest !== undefined) this.#give(slot, oldest)
+      else if (oldest !== undefined && !this.#paused) this.#give(slot, oldest)
       else if (this.#sizing.retired) this.#placement.close(slot, 'shutdown')
       else if (this.#sizing.mayIdle) this.#toIdle(slot)
       else this.#placement.close(slot, 'idle')
@@ -329,6 +362,7 @@ export class Books {
 
   /** Connections that those who wait need. */
   get #wanted(): number {
+    if (this.#paused) return 0
     return this.#pending.leases + Math.ceil(this.#pending.requests / this.#growAt)
   }
 
@@ -340,48 +374,21 @@ export class Books {
   #serveQueue(): void {
     const pending = this.#pending
     if (pending.size === 0 && this.#placement.reserved.size === 0) return
+    if (this.#paused) return this.#placement.reserve(0)
     for (let oldest = pending.head; oldest !== undefined; oldest = pending.head) {
       const slot = this.#placement.freshIdle(this.#now)
       if (slot === undefined) break
       this.#give(slot, oldest)
     }
-    this.#bring(pending.leases)
-    this.#reserve(pending.leases - this.#placement.coming)
+    this.#sizing.bring(pending.leases, this.#now)
+    this.#placement.reserve(pending.leases - this.#placement.coming)
     for (let request = pending.firstRequest; request !== undefined; request = pending.firstRequest) {
       const slot = this.#placement.joinable(this.#now)
       if (slot === undefined) break
       this.#join(slot)
       this.#grant(slot, request)
     }
-    this.#bring(this.#wanted)
-  }
-
-  /** Reserves shared connections, or lifts reservations, until there are `wanted` or no more to reserve. */
-  #reserve(wanted: number): void {
-    const { reserved } = this.#placement
-    while (reserved.size < wanted) {
-      const slot = this.#placement.reservable()
-      if (slot === undefined) return
-      slot.reserved = true
-      this.#placement.move(slot, 'shared')
-    }
-    for (let last = reserved.head; last !== undefined && reserved.size > wanted; last = reserved.head) {
-      last.reserved = false
-      this.#placement.move(last, 'shared')
-    }
-  }
-
-  #bring(wanted: number): void {
-    while (this.#placement.coming < wanted && this.#bringOne()) {}
-  }
-
-  /** Lets one more connection come: one idle for long by a probe, else a new one. */
-  #bringOne(): boolean {
-    const slot = this.#placement.anyIdle(this.#now)
-    if (slot === undefined) return this.#sizing.open()
-    this.#placement.move(slot, 'probing')
-    this.effects.push('probe', slot, undefined, 'idle')
-    return true
+    this.#sizing.bring(this.#wanted, this.#now)
   }
 }
 

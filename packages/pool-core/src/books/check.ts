@@ -18,6 +18,7 @@ export interface BooksState {
   }
   readonly growAt: number
   readonly mayOpen: boolean
+  readonly paused: boolean
   readonly now: number
   readonly fit: (slot: Slot) => boolean
 }
@@ -109,7 +110,8 @@ function checkTotals({ placement, limits }: BooksState, slots: readonly Slot[], 
     check(tally[state] === placement.tally[state], `${placement.tally[state]} ${state} are counted, there are ${tally[state]}`)
   const connections = slots.length - tally.free
   check(connections === placement.connections, `${placement.connections} connections are counted, there are ${connections}`)
-  check(connections <= limits.maxConnections, `${connections} connections exceed ${limits.maxConnections}`)
+  const staying = slots.filter((slot) => slot.worn === undefined && slot.state !== 'closing' && slot.state !== 'free').length
+  check(staying <= limits.maxConnections, `${staying} connections exceed ${limits.maxConnections}`)
   checkList(placement.reserved, 'the pool', check)
   check(placement.reserved.size === slots.filter((slot) => slot.reserved).length, 'reserved slots are miscounted')
 }
@@ -131,14 +133,19 @@ function checkPending({ pending, limits }: BooksState, check: Check): void {
 }
 
 /** Nobody waits who could be served, and what the waiters need is on its way as far as the limits allow. */
-function checkService({ placement, pending, limits, growAt, mayOpen, now, fit }: BooksState, slots: readonly Slot[], check: Check): void {
+function checkService(
+  { placement, pending, limits, growAt, mayOpen, paused, now, fit }: BooksState,
+  slots: readonly Slot[],
+  check: Check,
+): void {
   const { coming, reserved } = placement
   const uncovered = Math.max(0, pending.leases - coming)
   check(reserved.size <= uncovered, `${reserved.size} are reserved for ${uncovered} leases`)
-  const wanted = pending.leases + Math.ceil(pending.requests / growAt)
+  const wanted = paused ? 0 : pending.leases + Math.ceil(pending.requests / growAt)
   const open = mayOpen && canOpen(placement, limits.maxConnections)
   check(!open || placement.tally.idle + coming >= limits.minIdle + wanted, 'fewer than minIdle are idle or coming')
-  if (pending.size === 0) return
+  check(!paused || reserved.size === 0, 'a connection is reserved though nobody is served')
+  if (pending.size === 0 || paused) return
   const fitSlots = slots.filter((slot) => (slot.state === 'idle' || slot.state === 'shared') && fit(slot))
   const idle = fitSlots.filter((slot) => slot.state === 'idle')
   const fresh = idle.filter((slot) => now - slot.idleSince < limits.probeAfterIdleMs)

@@ -5,7 +5,7 @@ import { emptyTally, ShardSlots, type Slot, SlotList, type SlotState, type Tally
 
 /** What placement must know of the limits. */
 export interface PlacementLimits {
-  readonly maxConnections: number
+  maxConnections: number
   /** Requests in flight on one connection; 1 is exclusive. */
   readonly pipelining: number
   /** A connection idle for this long is probed before it is lent; Infinity: never. */
@@ -83,8 +83,14 @@ export class Placement {
 
   /** A connection in use will close when nobody uses it; a shared one takes no more requests, and is nobody's reservation. */
   wear(slot: Slot, reason: CloseReason): void {
-    slot.worn ??= reason
+    if (slot.worn === undefined || slot.worn === 'resize') slot.worn = reason // another reason than size is never taken back
     slot.reserved = false
+    if (slot.state === 'shared') this.move(slot, 'shared')
+  }
+
+  /** Takes that back. */
+  unwear(slot: Slot): void {
+    slot.worn = undefined
     if (slot.state === 'shared') this.move(slot, 'shared')
   }
 
@@ -178,7 +184,7 @@ export class Placement {
   }
 
   /** The shared connection to reserve: the fewest in flight; one that is blocked only if there is no other. */
-  reservable(): Slot | undefined {
+  #reservable(): Slot | undefined {
     for (;;) {
       let best: Slot | undefined
       for (const home of this.live) {
@@ -188,6 +194,26 @@ export class Placement {
       best ??= this.live.find((home) => home.blocked.size > 0)?.blocked.head
       if (best === undefined || this.isFit(best)) return best
     }
+  }
+
+  /** Reserves shared connections, or lifts reservations, until there are `wanted` or no more to reserve. */
+  reserve(wanted: number): void {
+    const { reserved } = this
+    while (reserved.size < wanted) {
+      const slot = this.#reservable()
+      if (slot === undefined) return
+      slot.reserved = true
+      this.move(slot, 'shared')
+    }
+    for (let last = reserved.head; last !== undefined && reserved.size > wanted; last = reserved.head) {
+      last.reserved = false
+      this.move(last, 'shared')
+    }
+  }
+
+  /** All slots of live shards in these states, state by state. */
+  *slotsIn(...states: readonly SlotState[]): IterableIterator<Slot> {
+    for (const state of states) for (const home of this.live) for (const slot of home.slots) if (slot.state === state) yield slot
   }
 
   /** The connection that has been idle longest. */

@@ -6,9 +6,11 @@ import type { Slot } from './slots.ts'
 
 /** What sizing keeps to. */
 export interface SizingLimits {
-  readonly minConnections: number
+  /** Connections, those on their way out included. */
+  maxConnections: number
+  minConnections: number
   /** More idle connections than this are closed when one is released or becomes ready. */
-  readonly maxIdle: number
+  maxIdle: number
   /** Idle connections kept ready beyond those in use. */
   readonly minIdle: number
   readonly idleTimeoutMs: number
@@ -21,6 +23,9 @@ const LOOKS = 1_000
 
 /** The part of each lifetime that chance may take, so that connections opened together do not end together. */
 const JITTER = 0.1
+
+/** In use, or about to be: first those that hold nobody up. */
+const BUSY = ['opening', 'probing', 'resetting', 'shared', 'leased'] as const
 
 /** Opens and closes for the books; never serves anybody. */
 export class Sizing {
@@ -54,6 +59,20 @@ export class Sizing {
     const slot = this.mayOpen ? this.#placement.open() : undefined
     if (slot !== undefined) this.#effects.push('open', slot, undefined, 'idle')
     return slot !== undefined
+  }
+
+  /** Lets connections come until there are `wanted`, or no more can. */
+  bring(wanted: number, now: number): void {
+    while (this.#placement.coming < wanted && this.bringOne(now)) {}
+  }
+
+  /** Lets one more connection come: one idle for long by a probe, else a new one. */
+  bringOne(now: number): boolean {
+    const slot = this.#placement.anyIdle(now)
+    if (slot === undefined) return this.open()
+    this.#placement.move(slot, 'probing')
+    this.#effects.push('probe', slot, undefined, 'idle')
+    return true
   }
 
   /** Opens up to `minConnections`. */
@@ -111,6 +130,37 @@ export class Sizing {
     }
     const due = (oldest?.idleSince ?? now) + idleTimeoutMs
     return due > now ? due : now + idleTimeoutMs
+  }
+
+  /** Other limits. A `maxIdle` that was all of them stays all of them. */
+  resize(maxConnections: number, minConnections: number): void {
+    const limits = this.#limits
+    if (limits.maxIdle === limits.maxConnections) limits.maxIdle = maxConnections
+    limits.maxConnections = maxConnections
+    limits.minConnections = minConnections
+    for (const slot of this.#placement.slotsIn(...BUSY)) if (slot.worn === 'resize') this.#placement.unwear(slot)
+    this.#shrink()
+    this.refill()
+  }
+
+  /** Ends so many connections that those which stay are `maxConnections`. */
+  #shrink(): void {
+    const busy = [...this.#placement.slotsIn(...BUSY)].filter((slot) => slot.worn === undefined)
+    let surplus = busy.length + this.#placement.tally.idle - this.#limits.maxConnections
+    for (; surplus > 0; surplus--) {
+      const slot = this.#placement.oldestIdle()
+      if (slot === undefined) break
+      this.#placement.close(slot, 'resize')
+    }
+    for (const slot of busy.slice(0, Math.max(0, surplus))) this.#placement.wear(slot, 'resize')
+  }
+
+  /** Ends the given connections, or all. */
+  recycle(slots: Iterable<Slot> = this.#placement.slotsIn('idle', ...BUSY)): void {
+    for (const slot of [...slots]) {
+      if (slot.state === 'idle') this.#placement.close(slot, 'recycle')
+      else if (slot.state !== 'closing' && slot.state !== 'free') this.#placement.wear(slot, 'recycle')
+    }
   }
 
   /** Closes all that is idle. */

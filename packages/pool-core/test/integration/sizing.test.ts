@@ -1,9 +1,10 @@
-import { createPool, handlersAt, type Pool, type PoolOptions, protocolAt } from '@cenote/pool-core'
+import { createPool, handlersAt, type Pool, PoolError, type PoolOptions, protocolAt } from '@cenote/pool-core'
 import * as assert from 'uvu/assert'
 import { rejects, suite, until } from '../../../pool-worker/test/kit/kit.ts'
+import { freePort } from '../../../pool-worker/test/kit/servers.ts'
 import type * as sessionHandlers from '../fixtures/session-handlers.ts'
 import type * as sessionProtocol from '../fixtures/session-protocol.ts'
-import { reasonOf } from '../support/callers.ts'
+import { acquireAll, reasonOf, releaseAll } from '../support/callers.ts'
 import { type SessionServer, startSessions } from '../support/session-server.ts'
 
 const test = suite('sizing')
@@ -165,6 +166,128 @@ for (const shards of [0, 1]) {
       'BAD_OPTION',
     )
   })
+
+  test(`${where}: resize() acts at once, up and down, and cuts no lease`, async () => {
+    const pool = await open({ shards, maxConnections: 2 })
+    const two = await acquireAll(pool, 2)
+    const more = Promise.all([pool.acquire(), pool.acquire()])
+    assert.is(pool.stats().pending.leases, 2)
+    pool.resize({ maxConnections: 4, minConnections: 1 })
+    const four = [...two, ...(await more)]
+    for (const lease of four.slice(2)) lease.release()
+    pool.resize({ maxConnections: 1 })
+    await until(() => pool.stats().connections === 2, 'the idle ones are closed')
+    for (const [index, lease] of two.entries()) assert.is(await lease.request(`${index}`), `${index}`)
+    for (const lease of two) lease.release()
+    await until(() => server.open.length === 1, 'one is left')
+    assert.is(pool.stats().counters.closedBy.resize, 3)
+    assert.is(await pool.request('still here'), 'still here')
+    assert.is(server.peers.length, 4)
+    pool.resize({ maxConnections: 70, minConnections: 65 })
+    await pool.ready()
+    assert.is(pool.stats().connections, 65)
+    assert.equal(await Promise.all(Array.from({ length: 65 }, () => pool.use((lease) => lease.request('x')))), Array(65).fill('x'))
+  })
+
+  test(`${where}: recycle() replaces every connection, under load and without an error`, async () => {
+    const pool = await open({ shards, maxConnections: 3, minConnections: 3 })
+    await pool.ready()
+    const lease = await pool.acquire()
+    const load = Array.from({ length: 50 }, (_, index) => pool.request(`${index}`))
+    pool.recycle()
+    assert.is((await Promise.all(load)).length, 50)
+    await until(() => server.open.length === 3 && server.peers.length === 5, 'all but the lease are replaced')
+    assert.is(await lease.request('old'), 'old')
+    lease.release()
+    await until(() => server.open.length === 3 && server.peers.length === 6, 'the lease too')
+    assert.equal(pool.stats().counters.closedBy, { recycle: 3 })
+  })
+
+  test(`${where}: recycle(predicate) replaces those that it chooses`, async () => {
+    const pool = await open({ shards, maxConnections: 3 })
+    const leases = await acquireAll(pool, 3)
+    const ids = leases.map((lease) => lease.connection.id)
+    releaseAll(leases)
+    const asked: string[] = []
+    pool.recycle(({ id, createdAt, uses, endpoint }) => {
+      asked.push(id)
+      assert.ok(createdAt > Date.now() - 60_000 && uses === 1 && endpoint.startsWith('tcp://'))
+      return id === ids[1]
+    })
+    assert.equal(asked.sort(), [...ids].sort())
+    await until(() => pool.stats().connections === 2, 'one is closed')
+    const failure = new Error('no idea')
+    assert.throws(
+      () =>
+        pool.recycle(() => {
+          throw failure
+        }),
+      (error: unknown) => error === failure,
+    )
+    assert.is(pool.stats().idle, 2)
+    assert.equal(pool.stats().counters.closedBy, { recycle: 1 })
+  })
+
+  test(`${where}: pause() holds callers under their own deadlines and lets go on what was granted; resume() serves them`, async () => {
+    const pool = await open({ shards, maxConnections: 2 })
+    const lease = await pool.acquire()
+    const early = pool.request('hold early')
+    await server.received('hold early')
+    pool.pause()
+    pool.pause()
+    const [request, held, handled] = [pool.request('late'), pool.acquire(), pool.handlers.compute(0)]
+    await rejects(pool.request('too late', { timeoutMs: 5 }), 'REQUEST_TIMEOUT')
+    await rejects(pool.acquire({ timeoutMs: 5 }), 'ACQUIRE_TIMEOUT')
+    assert.is(pool.tryAcquire(), undefined)
+    server.release('early')
+    assert.is(await early, 'early')
+    assert.is(await lease.request('granted'), 'granted')
+    lease.release()
+    assert.equal(pool.stats().pending, { leases: 2, requests: 1 })
+    assert.not.ok(server.lines.includes('late'))
+    pool.resume()
+    assert.is(await request, 'late')
+    ;(await held).release()
+    await handled
+  })
+
+  test(`${where}: while paused a server that refuses fails nobody; after its return they are served`, async () => {
+    const port = await freePort()
+    const pool = await open({ shards, endpoint: `tcp://127.0.0.1:${port}`, minConnections: 1, backoff: { initialMs: 1, maxMs: 5 } })
+    pool.pause()
+    const request = reasonOf(pool.request('held', { timeoutMs: 60 })) as Promise<{ code: string }>
+    const failures = pool.stats().counters.connectFailures
+    await until(() => pool.stats().counters.connectFailures > failures + 1, 'it was refused twice more')
+    assert.is(pool.stats().pending.requests, 1)
+    assert.is((await request).code, 'REQUEST_TIMEOUT')
+  })
 }
+
+test('resize, recycle, pause and resume refuse what they cannot do, and a closed pool', async () => {
+  const pool = await open({ shards: 0 })
+  const refused = (action: () => unknown, code: string): void =>
+    assert.throws(action, (error: unknown) => PoolError.is(error) && error.code === code)
+  for (const sizes of [
+    undefined,
+    5,
+    { maxConnections: 0 },
+    { minConnections: 11 },
+    { maxIdle: 1 },
+    { maxConnections: 2, minConnections: 3 },
+  ])
+    refused(() => pool.resize(sizes as object), 'BAD_OPTION')
+  refused(() => pool.recycle(5 as never), 'BAD_OPTION')
+  await pool.close()
+  for (const action of [() => pool.resize({}), () => pool.recycle(), () => pool.pause(), () => pool.resume()])
+    refused(action, 'POOL_CLOSED')
+})
+
+test('a paused pool closes like any other, and rejects whom it held', async () => {
+  const pool = await open({ shards: 0 })
+  pool.pause()
+  const held = rejects(pool.request('held'), 'POOL_CLOSED')
+  await pool.close()
+  await held
+})
 
 test.run()
