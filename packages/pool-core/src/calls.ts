@@ -12,6 +12,8 @@ import type { Run } from './runs.ts'
  */
 export class Call implements Waiter, Timed {
   readonly kind: WaiterKind
+  /** Set before the call is admitted. */
+  priority = 0
   queued = false
   waiterNext: Waiter | undefined = undefined
   waiterPrev: Waiter | undefined = undefined

@@ -3,16 +3,19 @@
  * lets the books decide, and carries out their effects.
  */
 import { type Cancel, type CloseReason, decodeError, type LostInfo, PoolError, unreachable, type World } from '@cenote/pool-worker'
+import type { Slot } from './books/slots.ts'
+import type { CallOptions } from './call-options.ts'
 import { Call } from './calls.ts'
 import { Dispatch } from './dispatch.ts'
 import { Handling } from './handling.ts'
 import type { ShardHost } from './host.ts'
 import type { LinkMailbox } from './incoming.ts'
 import type { Language } from './language.ts'
+import type { ConnectionInfo } from './lease.ts'
 import { Leasing } from './leasing.ts'
 import type { Buffered, Line } from './line.ts'
 import { Link } from './link.ts'
-import type { CallOptions, Settings } from './options.ts'
+import { checkSizes, type ResizeOptions, type Settings } from './options.ts'
 import { answeredTooLate, connectionLost, poolClosed, ranTooLong, waitedTooLong, withOutcome } from './refusals.ts'
 import type { ShardEvent } from './shards.ts'
 import { lateness, Numbers, type PoolStats, type ShardStats } from './stats.ts'
@@ -75,6 +78,7 @@ export class Coordinator implements LinkMailbox {
         undefined,
         options.idempotent,
       )
+      call.priority = options.priority ?? 0
       this.#numbers.requests++
       if (this.#waits.begin(call, options.signal)) this.#dispatch.admit(call)
     })
@@ -104,6 +108,41 @@ export class Coordinator implements LinkMailbox {
       this.#readyCalls.add(call)
       this.#checkReady()
     })
+  }
+
+  /** Other limits from now on. */
+  resize(sizes: ResizeOptions): void {
+    this.#refuseClosed()
+    const { books } = this.#dispatch
+    const { maxConnections, minConnections } = checkSizes(sizes, books.limits)
+    books.resize(maxConnections, minConnections, this.#world.now())
+    this.#dispatch.act()
+    this.#checkReady()
+  }
+
+  /** Ends all connections, or those that the predicate chooses among the open ones, when nobody uses them. */
+  recycle(predicate: ((connection: ConnectionInfo) => boolean) | undefined): void {
+    this.#refuseClosed()
+    let chosen: Slot[] | undefined
+    if (predicate !== undefined) {
+      const lines = this.#dispatch.links.flatMap((link) => [...(link?.lines() ?? [])]).filter((line) => line.openedAt > 0)
+      // The predicate is the user's: what it did to the pool meanwhile counts, and when it throws nothing was chosen.
+      const matching = lines.filter((line) => predicate(this.leasing.connectionInfo(line)) === true)
+      chosen = matching.filter((line) => this.#dispatch.links[line.slot.shard]?.line(line.slot) === line).map((line) => line.slot)
+    }
+    this.#dispatch.books.recycle(chosen, this.#world.now())
+    this.#dispatch.act()
+  }
+
+  /** Holds callers in the queue, or serves them again. */
+  pause(on: boolean): void {
+    this.#refuseClosed()
+    this.#dispatch.books.pause(on, this.#world.now())
+    this.#dispatch.act()
+  }
+
+  #refuseClosed(): void {
+    if (this.#dispatch.closing) throw poolClosed(this.#settings.name, 'not-sent')
   }
 
   /** Refuses what comes, rejects who waits, lets what was granted finish until `timeoutMs`. Returns the milliseconds that are left. */
@@ -342,7 +381,7 @@ export class Coordinator implements LinkMailbox {
 
   #checkReady(): void {
     if (this.#readyCalls.size === 0) return
-    if (this.#dispatch.books.open < this.#settings.minConnections) return
+    if (this.#dispatch.books.open < this.#dispatch.books.limits.minConnections) return
     for (const call of this.#readyCalls) this.#waits.resolve(call, undefined)
     this.#readyCalls.clear()
   }

@@ -34,12 +34,8 @@ export class Dispatch {
     this.numbers = numbers
     const pipelining = settings.pipelining ?? language.pipelining
     this.#exclusive = pipelining === 1
-    const { maxConnections, minConnections, maxIdle, maxPending, idleTimeoutMs } = settings
     const probeAfterIdleMs = language.hasProbe ? settings.probeAfterIdleMs : Number.POSITIVE_INFINITY
-    this.books = new Books(
-      { maxConnections, minConnections, maxIdle, maxPending, pipelining, idleTimeoutMs, probeAfterIdleMs },
-      (slot) => this.links[slot.shard]?.fit(slot) ?? false,
-    )
+    this.books = new Books({ ...settings, pipelining, probeAfterIdleMs }, (slot) => this.links[slot.shard]?.fit(slot) ?? false)
     this.#connecting = new Connecting(settings, world, (open) => {
       this.books.setGate(open, world.now())
       if (open) this.refill()
@@ -71,7 +67,7 @@ export class Dispatch {
   /** A connection was opened: the server is there. */
   connected(slot: Slot): void {
     this.#connecting.succeeded()
-    this.books.ready(slot, this.#world.now())
+    this.books.opened(slot, this.#world.now(), this.#world.random())
     this.act()
   }
 
@@ -163,7 +159,7 @@ export class Dispatch {
     this.#connecting.failed(error)
     this.books.gone(slot, this.#world.now())
     this.act()
-    if (this.books.counts().connections > 0) return
+    if (this.books.paused || this.books.counts().connections > 0) return // held callers wait for their own deadlines
     const situation = this.situation()
     this.#refuseAll(() => connectFailed(error, situation))
   }
@@ -183,24 +179,24 @@ export class Dispatch {
   }
 
   refill(): void {
-    if (this.#settings.minConnections > 0 && !this.closing) this.books.refill(this.#world.now())
+    if (!this.closing) this.books.refill(this.#world.now())
   }
 
-  /** Sees that idle connections are looked at when the first of them has been idle long enough. */
-  sweepLater(delay: number = this.#settings.idleTimeoutMs): void {
+  /** Sees that connections are looked at when the first of them has been idle long enough, or has had its time. */
+  sweepLater(delay: number = this.books.sweepMs): void {
     if (this.#cancelSweep !== undefined || this.#closing || delay === Number.POSITIVE_INFINITY) return
     this.#cancelSweep = this.#world.timer(delay, false, () => {
       this.#cancelSweep = undefined
       const now = this.#world.now()
-      const next = this.books.expireIdle(now)
+      const next = this.books.sweep(now)
       if (next !== Number.POSITIVE_INFINITY) this.sweepLater(Math.max(1, next - now))
       this.act()
     })
   }
 
   situation(): Situation {
-    const { name, maxConnections } = this.#settings
-    return { name, maxConnections, counts: this.books.counts(), connectError: this.#connecting.lastError }
+    const { maxConnections } = this.books.limits
+    return { name: this.#settings.name, maxConnections, counts: this.books.counts(), connectError: this.#connecting.lastError }
   }
 
   link(line: Line): Link {

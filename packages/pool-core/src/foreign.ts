@@ -46,6 +46,7 @@ const FOREIGN: ReadonlyMap<string, string> = new Map([
   ['propagateCreateError', 'acquireTimeoutMs'],
   ['validate', 'probeAfterIdleMs'],
   // pg-pool
+  ['maxLifetimeSeconds', 'maxLifetimeMs'],
   ['connectionTimeoutMillis', 'acquireTimeoutMs'],
   ['query_timeout', 'requestTimeoutMs'],
   ['statement_timeout', 'requestTimeoutMs'],

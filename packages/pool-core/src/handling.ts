@@ -1,10 +1,11 @@
 /** Handlers of the user's: a connection is granted to each, its input goes to the shard, its result comes back. */
 import { encodeError, type World } from '@cenote/pool-worker'
 import type { Slot } from './books/slots.ts'
+import type { CallOptions } from './call-options.ts'
 import { Call } from './calls.ts'
 import type { Dispatch } from './dispatch.ts'
 import type { Line } from './line.ts'
-import type { CallOptions, Settings } from './options.ts'
+import type { Settings } from './options.ts'
 import { Run } from './runs.ts'
 
 export class Handling {
@@ -27,6 +28,7 @@ export class Handling {
       const call = new Call('lease', options.timeoutMs ?? this.#settings.handlerTimeoutMs, resolve, reject)
       const run = new Run(call, name, input, options.onProgress)
       call.run = run
+      call.priority = options.priority ?? 0
       this.#dispatch.numbers.handlers++
       if (this.#dispatch.waits.begin(call, options.signal)) this.#seek(run)
     })
@@ -44,6 +46,7 @@ export class Handling {
       },
     )
     run.ticket = ticket
+    ticket.priority = run.call.priority
     if (waits.begin(ticket, undefined)) this.#dispatch.admit(ticket)
   }
 
@@ -72,7 +75,6 @@ export class Handling {
     const line = this.#dispatch.lineOf(slot)
     const link = this.#dispatch.link(line)
     line.run = run
-    line.uses++
     run.line = line
     run.startedAt = this.#world.now()
     this.#dispatch.books.markHandler(slot, true)

@@ -28,16 +28,9 @@ export {
   transfer,
 } from '@cenote/pool-worker'
 export type { ConnectionCounts } from './books/counts.ts'
+export type { AcquireOptions, CloseOptions, HandlerOptions, RequestOptions, WaitOptions } from './call-options.ts'
+export type { FittingHandlers, PoolHandlers } from './handler-types.ts'
 export type { ConnectionInfo, Lease } from './lease.ts'
-export type { BackoffOptions, CredentialsOption, PoolOptions, RingBytes, WorkerOptions } from './options.ts'
-export {
-  type AcquireOptions,
-  type CloseOptions,
-  createPool,
-  type FittingHandlers,
-  type HandlerOptions,
-  type Pool,
-  type PoolHandlers,
-  type RequestOptions,
-} from './pool.ts'
+export type { BackoffOptions, CredentialsOption, PoolOptions, ResizeOptions, RingBytes, WorkerOptions } from './options.ts'
+export { createPool, type Pool } from './pool.ts'
 export type { Counters, PoolStats, ShardStats, Times } from './stats.ts'

@@ -1,11 +1,11 @@
 /** A lease: a caller's right to one connection until it is released. */
 import type { Duplex } from 'node:stream'
 import { badOption, PoolError } from '@cenote/pool-worker'
+import { checkCallOptions, type WaitOptions } from './call-options.ts'
 import type { Call } from './calls.ts'
 import type { Leasing } from './leasing.ts'
 import type { Line } from './line.ts'
-import { checkCallOptions, checkReleaseOptions } from './options.ts'
-import type { AcquireOptions } from './pool.ts'
+import { checkReleaseOptions } from './options.ts'
 
 /** What a lease says of its connection. */
 export interface ConnectionInfo {
@@ -17,7 +17,7 @@ export interface ConnectionInfo {
   readonly endpoint: string
   /** Milliseconds since the epoch. */
   readonly createdAt: number
-  /** Leases and requests that the connection has served. */
+  /** Leases, handlers and requests that the connection was given: what `maxUses` counts. */
   readonly uses: number
 }
 
@@ -45,16 +45,19 @@ export class Lease<Req = unknown, Rep = unknown> {
   readonly grantedAt: number
   /** Its requests that wait while it is given another connection. @internal */
   readonly waiting: Call[] = []
+  /** What its holder asked for it with. @internal */
+  readonly priority: number
   /** It was given another connection once already. @internal */
   rebound = false
   /** Settles when it has the other connection, or will have none. @internal */
   rebinding: Promise<void> | undefined = undefined
 
   /** @internal */
-  constructor(leasing: Leasing, line: Line, grantedAt: number) {
+  constructor(leasing: Leasing, line: Line, grantedAt: number, priority: number) {
     this.#leasing = leasing
     this.#line = line
     this.grantedAt = grantedAt
+    this.priority = priority
   }
 
   /**
@@ -103,7 +106,7 @@ export class Lease<Req = unknown, Rep = unknown> {
    * await using pool = await createPool({ endpoint: 'tcp://127.0.0.1:6379', protocol: resp() })
    * const replies = await pool.use((lease) => Promise.all([lease.request(['INCR', 'a']), lease.request(['INCR', 'b'])]))
    */
-  request(request: Req, options?: AcquireOptions): Promise<Rep> {
+  request(request: Req, options?: WaitOptions): Promise<Rep> {
     try {
       const checked = checkCallOptions(options, ['timeoutMs', 'signal'])
       if (this.#released) throw new PoolError('LEASE_RELEASED', 'this lease has been released', { phase: 'send', outcome: 'not-sent' })

@@ -2,12 +2,13 @@
 import type { Duplex } from 'node:stream'
 import { PoolError, printEndpoint, type World } from '@cenote/pool-worker'
 import type { Slot } from './books/slots.ts'
+import type { CallOptions } from './call-options.ts'
 import { Call } from './calls.ts'
 import type { Dispatch } from './dispatch.ts'
 import type { Language } from './language.ts'
 import { type ConnectionInfo, Lease } from './lease.ts'
 import type { Line } from './line.ts'
-import type { CallOptions, Settings } from './options.ts'
+import type { Settings } from './options.ts'
 import { connectionLost, poolClosed, withOutcome } from './refusals.ts'
 import { openStream } from './stream.ts'
 
@@ -29,13 +30,15 @@ export class Leasing {
    * @param since - When its time began to run. Default: now.
    */
   async acquire(options: CallOptions, since?: number): Promise<Lease> {
+    const priority = options.priority ?? 0
     const lease = await new Promise<Lease>((resolve, reject) => {
       const call = new Call(
         'lease',
         options.timeoutMs ?? this.#settings.acquireTimeoutMs,
-        (slot: Slot) => resolve(this.#lend(slot)),
+        (slot: Slot) => resolve(this.#lend(slot, priority)),
         reject,
       )
+      call.priority = priority
       if (this.#dispatch.waits.begin(call, options.signal, since)) this.#dispatch.admit(call)
     })
     // Its connection may have died in the very turn that granted it: whoever acquires gets one that was alive in this turn.
@@ -49,7 +52,7 @@ export class Leasing {
     if (this.#dispatch.closing) throw poolClosed(this.#settings.name, 'not-sent')
     const slot = this.#dispatch.books.tryLease(this.#world.now())
     this.#dispatch.act()
-    return slot === undefined ? undefined : this.#lend(slot)
+    return slot === undefined ? undefined : this.#lend(slot, 0)
   }
 
   /** A request that nobody may share a connection with: one deadline for the wait and the reply. */
@@ -86,8 +89,13 @@ export class Leasing {
       this.#dispatch.numbers.requests++
       if (!this.#dispatch.waits.begin(call, options.signal, since)) return
       if (lease.line === undefined) lease.waiting.push(call)
-      else this.#dispatch.send(lease.line, call)
+      else this.#send(lease.line, call)
     })
+  }
+
+  #send(line: Line, call: Call): void {
+    this.#dispatch.books.use(line.slot)
+    this.#dispatch.send(line, call)
   }
 
   release(lease: Lease, reusable: boolean): void {
@@ -142,7 +150,7 @@ export class Leasing {
       shard: slot.shard,
       endpoint: printEndpoint(this.#settings.endpoint),
       createdAt: line.openedAt,
-      uses: line.uses,
+      uses: slot.uses,
     }
   }
 
@@ -153,11 +161,10 @@ export class Leasing {
       this.#dispatch.destroy(line, 'abort', connectionLost('the stream was destroyed', 'maybe-executed'))
   }
 
-  #lend(slot: Slot): Lease {
+  #lend(slot: Slot, priority: number): Lease {
     const line = this.#dispatch.lineOf(slot)
-    const lease = new Lease(this, line, this.#world.now())
+    const lease = new Lease(this, line, this.#world.now(), priority)
     line.lease = lease
-    line.uses++
     line.begunBeforeLease = line.begun
     this.#dispatch.waits.hold()
     this.#dispatch.numbers.acquired++
@@ -196,7 +203,7 @@ export class Leasing {
         lease.bind(line)
         line.lease = lease
         line.begunBeforeLease = line.begun
-        for (const call of lease.waiting.splice(0)) if (!call.settled) this.#dispatch.send(line, call)
+        for (const call of lease.waiting.splice(0)) if (!call.settled) this.#send(line, call)
       },
       (cause) => {
         done()
@@ -205,6 +212,7 @@ export class Leasing {
         for (const call of lease.waiting.splice(0)) if (!call.settled) this.#dispatch.waits.reject(call, error)
       },
     )
+    ticket.priority = lease.priority
     if (this.#dispatch.waits.begin(ticket, undefined)) this.#dispatch.admit(ticket)
   }
 }

@@ -35,7 +35,6 @@ export class Line {
   openedAt = 0
   /** Why it is being closed from here. */
   closing: CloseReason | undefined = undefined
-  uses = 0
   /** Calls begun when the present lease began: with no more written, the lease has sent nothing. */
   begunBeforeLease = 0
 

@@ -140,7 +140,6 @@ export class Link {
     call.slot = slot
     call.ordinal = -1
     line.append(call)
-    line.uses++
     if (at >= 0 && writer.inPlace) {
       line.begin(call, writer.length)
       this.#ring.commit(Kind.SEND, 0, slot.index, slot.serial, id, writer.length)

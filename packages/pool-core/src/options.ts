@@ -1,4 +1,4 @@
-/** The pool's options: their types, defaults and checks, each in one place; and those of single calls. */
+/** The pool's options: their types, defaults and checks, each in one place. */
 import { availableParallelism } from 'node:os'
 import type { ResourceLimits, SHARE_ENV } from 'node:worker_threads'
 import {
@@ -21,6 +21,7 @@ import {
   flag,
   label,
   numberWithin,
+  oneOf,
   ownValues,
   record,
   refuseUnknown,
@@ -99,6 +100,11 @@ export interface PoolOptions<Req = never, Rep = never, Client = undefined, Modul
   readonly maxConnections?: number | undefined
   /** Connections kept open though nobody needs them. Default 0: an idle pool may shrink to none. */
   readonly minConnections?: number | undefined
+  /**
+   * Idle connections kept ready beyond those in use, within `maxConnections`: opened in the background, so that a burst need not wait
+   * for a connect. Default 0.
+   */
+  readonly minIdle?: number | undefined
   /** Idle connections kept at most: one released beyond that is closed. Default: `maxConnections`, so none is. */
   readonly maxIdle?: number | undefined
   /** Requests in flight on one shared connection: 1 to 65_536. Default: the protocol's. 1 gives each request a connection of its own. */
@@ -113,8 +119,20 @@ export interface PoolOptions<Req = never, Rep = never, Client = undefined, Modul
   readonly connectTimeoutMs?: number | undefined
   /** Callers that may wait, 1 or more, or Infinity. Default 10_000. One more is refused at once with QUEUE_FULL. */
   readonly maxPending?: number | undefined
-  /** Milliseconds after which an idle connection above `minConnections` is closed. Default 30_000, below the usual 60 s of load balancers. */
+  /**
+   * Which idle connection is used first. Default 'lifo', the one used last: the others age out, and a pool shrinks to what it needs.
+   * 'fifo', the one idle longest of those that need no probe: the load is even over all, as behind a load balancer it should be.
+   */
+  readonly scheduling?: 'lifo' | 'fifo' | undefined
+  /** Milliseconds after which an idle connection above `minConnections` and `minIdle` is closed. Default 30_000, below the usual 60 s of load balancers. */
   readonly idleTimeoutMs?: number | undefined
+  /**
+   * Milliseconds that a connection may live, less up to a tenth at random, fixed when it opens. Default 1_800_000. One in use is never
+   * cut: it ends when it comes back; one shared by requests takes no more of them. What `minConnections` wants is opened anew.
+   */
+  readonly maxLifetimeMs?: number | undefined
+  /** Leases, handlers and requests that one connection serves before it is closed: 1 or more. Default Infinity. A lease is never cut. */
+  readonly maxUses?: number | undefined
   /** Milliseconds of idleness after which a connection is probed before it is lent. Default 1_000. Infinity: never. */
   readonly probeAfterIdleMs?: number | undefined
   /** Milliseconds that a probe may take before its connection is destroyed. Default 1_000. */
@@ -156,6 +174,7 @@ export interface Settings {
   readonly shards: number
   readonly maxConnections: number
   readonly minConnections: number
+  readonly minIdle: number
   readonly maxIdle: number
   /** Undefined: the protocol's. */
   readonly pipelining: number | undefined
@@ -164,7 +183,10 @@ export interface Settings {
   readonly handlerTimeoutMs: number
   readonly connectTimeoutMs: number
   readonly maxPending: number
+  readonly scheduling: 'lifo' | 'fifo'
   readonly idleTimeoutMs: number
+  readonly maxLifetimeMs: number
+  readonly maxUses: number
   readonly probeAfterIdleMs: number
   readonly probeTimeoutMs: number
   readonly keepAlive: boolean
@@ -237,6 +259,7 @@ const TABLE: { readonly [Name in keyof Settings]: Row<Settings[Name]> } = {
   shards: row(count(0, 64), (max) => Math.max(1, Math.min(availableParallelism() - 1, 4, max))),
   maxConnections: row(count(1, 65_536), 10),
   minConnections: row(count(0, 65_536), 0),
+  minIdle: row(count(0, 65_536), 0),
   maxIdle: row(count(0, 65_536), (max) => max),
   pipelining: row<number | undefined>(count(1, 65_536), undefined),
   acquireTimeoutMs: row(duration(), 10_000),
@@ -244,7 +267,10 @@ const TABLE: { readonly [Name in keyof Settings]: Row<Settings[Name]> } = {
   handlerTimeoutMs: row(duration(), Infinity),
   connectTimeoutMs: row(duration(), 5_000),
   maxPending: row(count(1, Number.MAX_SAFE_INTEGER, true), 10_000),
+  scheduling: row<'lifo' | 'fifo'>(oneOf('lifo', 'fifo'), 'lifo'),
   idleTimeoutMs: row(duration(), 30_000),
+  maxLifetimeMs: row(duration(), 1_800_000),
+  maxUses: row(count(1, Number.MAX_SAFE_INTEGER, true), Infinity),
   probeAfterIdleMs: row(duration(), 1_000),
   probeTimeoutMs: row(duration(), 1_000),
   keepAlive: row(flag, true),
@@ -308,11 +334,12 @@ function read<Name extends keyof Settings>(name: Name, own: ReadonlyMap<string, 
 }
 
 function refuseContradictions(settings: Settings): void {
-  const { shards, maxConnections, minConnections, maxIdle, backoff, tls, endpoint } = settings
+  const { shards, maxConnections, minConnections, minIdle, maxIdle, backoff, tls, endpoint } = settings
   if (minConnections > maxConnections)
     throw badOption('minConnections', `must be at most maxConnections (${maxConnections}), not ${minConnections}`)
   if (maxIdle > maxConnections) throw badOption('maxIdle', `must be at most maxConnections (${maxConnections}), not ${maxIdle}`)
   if (maxIdle < minConnections) throw badOption('maxIdle', `must be at least minConnections (${minConnections}), not ${maxIdle}`)
+  if (minIdle > maxIdle) throw badOption('minIdle', `must be at most maxIdle (${maxIdle}), not ${minIdle}`)
   if (shards > maxConnections) throw badOption('shards', `must be at most maxConnections (${maxConnections}), not ${shards}`)
   if (backoff.initialMs > backoff.maxMs)
     throw badOption('backoff.initialMs', `must be at most backoff.maxMs (${backoff.maxMs}), not ${backoff.initialMs}`)
@@ -321,49 +348,27 @@ function refuseContradictions(settings: Settings): void {
   if (tls.minVersion === 'TLSv1.3' && tls.maxVersion === 'TLSv1.2') throw badOption('tls.minVersion', 'must be at most tls.maxVersion')
 }
 
-/** Options of single calls. */
-export interface CallOptions {
-  /** Milliseconds from the call to its end, queueing included: above 0, or Infinity. Default: the pool's. */
-  readonly timeoutMs?: number | undefined
-  /** Ends the wait; the call rejects with the signal's reason. */
-  readonly signal?: AbortSignal | undefined
-  /** Whether the request may be sent again on another connection when its own died. Default false. */
-  readonly idempotent?: boolean | undefined
-  /** Told what a handler reports. */
-  readonly onProgress?: ((value: unknown) => void) | undefined
+/** Options of `resize`: what is not given stays. */
+export interface ResizeOptions {
+  /** As the option of the pool: 1 to 65_536. */
+  readonly maxConnections?: number | undefined
+  /** As the option of the pool: 0 to 65_536, at most `maxConnections`. */
+  readonly minConnections?: number | undefined
 }
-
-const CALL_CHECKS: { readonly [Name in keyof CallOptions]-?: Check<NonNullable<CallOptions[Name]>> } = {
-  timeoutMs: duration(),
-  signal: (value, name) => {
-    if (isSignal(value)) return value
-    throw badOption(name, 'must be an AbortSignal')
-  },
-  idempotent: flag,
-  onProgress: (value, name) => {
-    if (typeof value === 'function') return (report) => void value(report)
-    throw badOption(name, 'must be a function')
-  },
-}
-
-const NOTHING: CallOptions = Object.freeze({ timeoutMs: undefined, signal: undefined, idempotent: undefined, onProgress: undefined })
 
 /**
- * Checks the options of one call and copies them; only own properties count.
+ * Checks the limits that a pool is given anew, and completes them with those it has.
  *
- * @param allowed - The names that this kind of call takes.
  * @throws PoolError `BAD_OPTION`: names the option.
  */
-export function checkCallOptions(options: unknown, allowed: readonly (keyof CallOptions)[]): CallOptions {
-  if (options === undefined) return NOTHING
-  const own = ownValues(options, 'options', `of ${allowed.join(', ')}`)
-  refuseUnknown(own, allowed, 'options')
-  return {
-    timeoutMs: own.has('timeoutMs') ? CALL_CHECKS.timeoutMs(own.get('timeoutMs'), 'timeoutMs') : undefined,
-    signal: own.has('signal') ? CALL_CHECKS.signal(own.get('signal'), 'signal') : undefined,
-    idempotent: own.has('idempotent') ? CALL_CHECKS.idempotent(own.get('idempotent'), 'idempotent') : undefined,
-    onProgress: own.has('onProgress') ? CALL_CHECKS.onProgress(own.get('onProgress'), 'onProgress') : undefined,
-  }
+export function checkSizes(input: unknown, present: Sizes): Sizes {
+  const own = ownValues(input, 'options', 'of maxConnections, minConnections')
+  refuseUnknown(own, ['maxConnections', 'minConnections'], 'options')
+  const maxConnections = own.has('maxConnections') ? read('maxConnections', own, 0) : present.maxConnections
+  const minConnections = own.has('minConnections') ? read('minConnections', own, 0) : present.minConnections
+  if (minConnections > maxConnections)
+    throw badOption('minConnections', `must be at most maxConnections (${maxConnections}), not ${minConnections}`)
+  return { maxConnections, minConnections }
 }
 
 /** Options of a lease's `release`. */
@@ -371,13 +376,4 @@ export const checkReleaseOptions: Check<Complete<{ readonly reusable?: boolean }
   reusable: flag,
 })
 
-/** Whether a value works as an AbortSignal, whichever realm or library made it. */
-function isSignal(value: unknown): value is AbortSignal {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    'aborted' in value &&
-    'addEventListener' in value &&
-    typeof value.addEventListener === 'function'
-  )
-}
+type Sizes = Pick<Settings, 'maxConnections' | 'minConnections'>

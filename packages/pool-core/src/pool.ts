@@ -1,62 +1,20 @@
 /** The public face: checks arguments, types what goes in and out, and decides nothing. */
-import { badOption, type HandlerContext, PoolError, realWorld, type World } from '@cenote/pool-worker'
+import { badOption, PoolError, realWorld, type World } from '@cenote/pool-worker'
+import {
+  type AcquireOptions,
+  type CloseOptions,
+  checkCallOptions,
+  type HandlerOptions,
+  type RequestOptions,
+  type WaitOptions,
+} from './call-options.ts'
 import { Coordinator } from './coordinator.ts'
+import type { FittingHandlers, PoolHandlers } from './handler-types.ts'
 import { type Language, loadLanguage } from './language.ts'
-import type { Lease } from './lease.ts'
-import { checkCallOptions, type PoolOptions, readOptions, type Settings } from './options.ts'
+import type { ConnectionInfo, Lease } from './lease.ts'
+import { type PoolOptions, type ResizeOptions, readOptions, type Settings } from './options.ts'
 import { type ShardEvent, Shards } from './shards.ts'
 import type { PoolStats } from './stats.ts'
-
-/** Options of `acquire`, `use` and `ready`. */
-export interface AcquireOptions {
-  /** Milliseconds, or Infinity. Default: the pool's. */
-  readonly timeoutMs?: number | undefined
-  /** Ends the wait, with `signal.reason`. */
-  readonly signal?: AbortSignal | undefined
-}
-
-/** Options of `request`. */
-export interface RequestOptions extends AcquireOptions {
-  /** Sending it twice does no harm: when its connection dies it is sent once more. Default false. */
-  readonly idempotent?: boolean | undefined
-}
-
-/** Options of a handler's call. */
-export interface HandlerOptions extends AcquireOptions {
-  /** Told of each value that the handler reports with `progress`. */
-  readonly onProgress?: ((value: unknown) => void) | undefined
-}
-
-/** Options of `close`. */
-export interface CloseOptions {
-  /** How long granted work may go on, in milliseconds. Default 10_000. Infinity: until it is done. */
-  readonly timeoutMs?: number | undefined
-}
-
-/** A module's handlers as the pool offers them: input in, output out. One that takes no input, or undefined, is called without. */
-export type PoolHandlers<Module> = {
-  readonly [Name in keyof Module as Module[Name] extends (...args: never[]) => unknown ? Name : never]: Module[Name] extends (
-    input: infer Input,
-    ...rest: never[]
-  ) => infer Output
-    ? (
-        ...args: undefined extends Input ? [input?: Input, options?: HandlerOptions] : [input: Input, options?: HandlerOptions]
-      ) => Promise<Awaited<Output>>
-    : never
-}
-
-/** `unknown` when each handler of the module takes the context of the pool's protocol, whatever its options; else what is wrong. */
-export type FittingHandlers<Module, Req, Rep, Client> = {
-  [Name in keyof Module]: Module[Name] extends (...args: infer Args) => unknown
-    ? Args extends [unknown, infer Context, ...unknown[]]
-      ? HandlerContext<Req, Rep, Client, never> extends Context
-        ? never
-        : Name
-      : never
-    : never
-}[keyof Module] extends never
-  ? unknown
-  : { readonly 'a handler of this module expects another protocol': never }
 
 const CLOSE_MS = 10_000
 
@@ -125,6 +83,7 @@ export class Pool<Req = never, Rep = never, Module = Record<never, never>> {
    * Lends one connection, the most recently used first. Waits in the queue when all are in use.
    *
    * @param options.timeoutMs - One budget for queueing, connecting and probing. Default: the pool's `acquireTimeoutMs`.
+   * @param options.priority - From 0 to 9, higher first. Default 0.
    * @param options.signal - Ends the wait with `signal.reason`. A connection being opened stays in the pool.
    * @throws PoolError `ACQUIRE_TIMEOUT`: the budget is spent; `cause` is the last connect error, if any.
    * @throws PoolError `QUEUE_FULL`: `maxPending` wait already.
@@ -140,7 +99,7 @@ export class Pool<Req = never, Rep = never, Module = Record<never, never>> {
    * console.log(await lease.request(['PING'])) // PONG
    */
   async acquire(options: AcquireOptions = {}): Promise<Lease<Req, Rep>> {
-    const checked = checkCallOptions(options, ['timeoutMs', 'signal'])
+    const checked = checkCallOptions(options, ['timeoutMs', 'signal', 'priority'])
     return (await this.#coordinator.leasing.acquire(checked)) as Lease<Req, Rep> // the protocol's types are known here alone
   }
 
@@ -191,6 +150,7 @@ export class Pool<Req = never, Rep = never, Module = Record<never, never>> {
    * Sends one request and waits for its reply: on a shared connection, pipelined, when the protocol allows; else on one of its own.
    *
    * @param options.timeoutMs - One deadline from now to the reply, queue included. Default: the pool's `requestTimeoutMs`.
+   * @param options.priority - From 0 to 9, higher first, when it has to wait for a connection. Default 0.
    * @param options.signal - Rejects with `signal.reason`. A reply that comes all the same reaches nobody.
    * @param options.idempotent - Sending it twice does no harm.
    * @throws PoolError `REQUEST_TIMEOUT`: `phase` says where the time went, `outcome` what the server may have seen.
@@ -222,7 +182,7 @@ export class Pool<Req = never, Rep = never, Module = Record<never, never>> {
    * await using pool = await createPool({ endpoint: 'tcp://127.0.0.1:6379', protocol: resp(), minConnections: 2 })
    * await pool.ready()
    */
-  async ready(options: AcquireOptions = {}): Promise<void> {
+  async ready(options: WaitOptions = {}): Promise<void> {
     await this.#coordinator.ready(checkCallOptions(options, ['timeoutMs', 'signal']))
   }
 
@@ -238,6 +198,80 @@ export class Pool<Req = never, Rep = never, Module = Record<never, never>> {
    */
   stats(): PoolStats {
     return this.#coordinator.stats()
+  }
+
+  /**
+   * Gives the pool other limits, at once. When there are too many connections, idle ones close now, those in use when they come back;
+   * no lease is cut. When `minConnections` grows, more open. A `maxIdle` that is equal to `maxConnections` follows it.
+   *
+   * @throws PoolError `BAD_OPTION`: nothing has changed. `POOL_CLOSED`.
+   * @see deadpool `Pool::resize`, HikariCP `setMaximumPoolSize`
+   *
+   * @example
+   * import { createPool, resp } from '@cenote/pool-core'
+   *
+   * await using pool = await createPool({ endpoint: 'tcp://127.0.0.1:6379', protocol: resp() })
+   * pool.resize({ maxConnections: 40, minConnections: 4 })
+   */
+  resize(sizes: ResizeOptions): void {
+    this.#coordinator.resize(sizes)
+  }
+
+  /**
+   * Replaces connections, for instance after the server's address has moved: each closes at once if it is idle, else when it comes
+   * back; no lease is cut. Others open as they are needed.
+   *
+   * @param predicate - Chooses among those that are open; returns true for each that is to go. Default: all, those being opened too.
+   * @throws PoolError `BAD_OPTION`, `POOL_CLOSED`; and whatever the predicate throws: then none was chosen.
+   * @see puddle `Reset`, PgBouncer `RECONNECT`
+   *
+   * @example
+   * import { createPool, resp } from '@cenote/pool-core'
+   *
+   * await using pool = await createPool({ endpoint: 'tcp://127.0.0.1:6379', protocol: resp() })
+   * pool.recycle(({ createdAt }) => createdAt < Date.now() - 60_000)
+   */
+  recycle(predicate?: (connection: ConnectionInfo) => boolean): void {
+    if (predicate !== undefined && typeof predicate !== 'function')
+      throw new PoolError('BAD_OPTION', 'recycle: its argument must be a function')
+    this.#coordinator.recycle(predicate)
+  }
+
+  /**
+   * Holds whoever comes or waits in the queue, each until its own deadline, until `resume()`. `tryAcquire` finds nothing. Leases, requests
+   * and handlers under way go on; one whose connection dies before anything was sent waits for another like everybody.
+   *
+   * @throws PoolError `POOL_CLOSED`.
+   * @see PgBouncer `PAUSE`
+   *
+   * @example
+   * import { createPool, resp } from '@cenote/pool-core'
+   *
+   * await using pool = await createPool({ endpoint: 'tcp://127.0.0.1:6379', protocol: resp() })
+   * pool.pause()
+   * const reply = pool.request(['PING']) // waits
+   * pool.resume()
+   * console.log(await reply) // PONG
+   */
+  pause(): void {
+    this.#coordinator.pause(true)
+  }
+
+  /**
+   * Serves those whom `pause()` has held, in their order.
+   *
+   * @throws PoolError `POOL_CLOSED`.
+   *
+   * @example
+   * import type { Pool } from '@cenote/pool-core'
+   *
+   * export const failedOver = (pool: Pool): void => {
+   *   pool.recycle()
+   *   pool.resume()
+   * }
+   */
+  resume(): void {
+    this.#coordinator.pause(false)
   }
 
   /**
@@ -282,7 +316,7 @@ export class Pool<Req = never, Rep = never, Module = Record<never, never>> {
 
   #request(request: Req, given: RequestOptions | undefined): Promise<unknown> {
     try {
-      const options = checkCallOptions(given, ['timeoutMs', 'signal', 'idempotent'])
+      const options = checkCallOptions(given, ['timeoutMs', 'signal', 'priority', 'idempotent'])
       const scope = this.#language.scope(request)
       if (scope === 'shared') return this.#coordinator.request(request, options)
       if (scope === 'exclusive') return this.#coordinator.leasing.alone(request, options)
@@ -295,7 +329,7 @@ export class Pool<Req = never, Rep = never, Module = Record<never, never>> {
 
   #handle(name: string, input: unknown, options: HandlerOptions | undefined): Promise<unknown> {
     try {
-      return this.#coordinator.handling.handle(name, input, checkCallOptions(options, ['timeoutMs', 'signal', 'onProgress']))
+      return this.#coordinator.handling.handle(name, input, checkCallOptions(options, ['timeoutMs', 'signal', 'priority', 'onProgress']))
     } catch (error) {
       return Promise.reject(error)
     }

@@ -9,6 +9,7 @@ import {
   createRing,
   decodeError,
   type LinkMemory,
+  MAX_SLOTS,
   PoolError,
   type Settled,
   type ShardSettings,
@@ -44,7 +45,7 @@ const DESTROY_MS = 5_000
 
 /** The rings and words of one shard. */
 export function shardMemory(settings: Settings, shared: boolean): LinkMemory {
-  const bytes = settings.maxConnections * Int32Array.BYTES_PER_ELEMENT
+  const bytes = MAX_SLOTS * Int32Array.BYTES_PER_ELEMENT // zeroed pages cost nothing until a slot is used, and `resize` may ask for any
   return {
     toShard: createRing(settings.ringBytes.toShard, shared),
     toMain: createRing(settings.ringBytes.toMain, shared),

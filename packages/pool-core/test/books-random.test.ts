@@ -21,9 +21,9 @@ const withSlot = (rig: Rig, states: Parameters<Rig['in']>, chance: number, act: 
 }
 
 const acts: Record<string, Act> = {
-  lease: (rig) => void rig.lease(),
+  lease: (rig, chance) => void rig.lease(chance % 10),
   request: (rig) => void rig.request(),
-  requestAgain: (rig) => void rig.request(),
+  requestAgain: (rig, chance) => void rig.request(chance % 10),
   requests: (rig, chance) => {
     for (let count = chance % 20; count > 0; count--) rig.request()
   },
@@ -54,12 +54,20 @@ const acts: Record<string, Act> = {
   block: (rig, chance) => withSlot(rig, ['shared', 'idle'], chance, (slot) => rig.block(slot, !slot.blocked)),
   gate: (rig, chance) => rig.step(() => rig.books.setGate(chance % 2 === 0, rig.now)),
   refill: (rig) => rig.step(() => rig.books.refill(rig.now)),
+  use: (rig, chance) => withSlot(rig, ['leased'], chance, (slot) => rig.step(() => rig.books.use(slot))),
+  resize: (rig, chance) => rig.resize(1 + (chance % 7), Math.min(chance % 3, 1 + (chance % 7))),
+  recycle: (rig) => rig.recycle(),
+  recycleOne: (rig, chance) => withSlot(rig, ['idle', 'probing', 'resetting', 'shared', 'leased'], chance, (slot) => rig.recycle(slot)),
+  pause: (rig) => rig.pause(true),
+  resume: (rig) => rig.pause(false),
+  resumeAgain: (rig) => rig.pause(false),
   expire: (rig) => {
-    const next = rig.step(() => rig.books.expireIdle(rig.now))
+    const next = rig.step(() => rig.books.sweep(rig.now))
     assert.ok(next > rig.now)
   },
   wait: (rig, chance) => {
     rig.now += chance % 40
+    rig.chance = chance / 1_000
   },
   suspend: (rig, chance) => rig.suspend(chance % rig.shards),
   restart: (rig, chance) => rig.restart(chance % rig.shards),
@@ -71,14 +79,21 @@ const pools = fc.record({
   shards: fc.integer({ min: 1, max: 3 }),
   maxConnections: fc.integer({ min: 1, max: 7 }),
   minConnections: fc.integer({ min: 0, max: 3 }),
+  minIdle: fc.integer({ min: 0, max: 3 }),
   maxIdle: fc.integer({ min: 0, max: 4 }),
+  scheduling: fc.constantFrom('lifo' as const, 'fifo' as const),
   maxPending: fc.constantFrom(3, 1_000),
   probeAfterIdleMs: fc.constantFrom(10, Number.POSITIVE_INFINITY),
   idleTimeoutMs: fc.constantFrom(30, Number.POSITIVE_INFINITY),
+  maxLifetimeMs: fc.constantFrom(50, Number.POSITIVE_INFINITY),
+  maxUses: fc.constantFrom(1, 5, Number.POSITIVE_INFINITY),
 })
 
-function play(shards: number, limits: ConstructorParameters<typeof Rig>[0], steps: readonly (readonly [string, number])[]): Rig {
-  const rig = new Rig(limits, shards)
+type Limits = NonNullable<ConstructorParameters<typeof Rig>[0]>
+
+function play(shards: number, limits: Limits, steps: readonly (readonly [string, number])[]): Rig {
+  const { minIdle = 0, maxIdle = 0 } = limits // options keep the one below the other
+  const rig = new Rig({ ...limits, minIdle: Math.min(minIdle, maxIdle) }, shards)
   for (const [name, chance] of steps) acts[name]?.(rig, chance)
   return rig
 }
@@ -102,6 +117,7 @@ for (const pipelining of [1, 4, 64]) {
       for (let shard = 0; shard < shards; shard++) rig.restart(shard)
       for (const slot of rig.in('shared')) rig.block(slot, false)
       rig.step(() => rig.books.setGate(true, rig.now))
+      rig.pause(false)
       for (let answers = 0; answerOne(rig); answers++) assert.ok(answers < 10_000, 'it never ends')
       assert.equal(
         rig.waiting.map((caller) => caller.id),

@@ -21,20 +21,28 @@ export interface Hold {
 const defaults: BooksLimits = {
   maxConnections: 2,
   minConnections: 0,
+  minIdle: 0,
   maxIdle: 100,
+  scheduling: 'lifo',
   maxPending: 1_000,
   pipelining: 4,
   idleTimeoutMs: 30_000,
+  maxLifetimeMs: Number.POSITIVE_INFINITY,
+  maxUses: Number.POSITIVE_INFINITY,
   probeAfterIdleMs: Number.POSITIVE_INFINITY,
 }
 
 /** After each step the effects are taken into the account, and every invariant is checked. */
 export class Rig {
-  readonly limits: BooksLimits
+  limits: BooksLimits
   readonly books: Books
   now = 1_000
+  /** How much of the jitter the next connection's lifetime loses. */
+  chance = 0
   /** Serials of connections that their shard knows to be dead. */
   readonly #dead: Map<Slot, number> = new Map()
+  /** Serials of connections that must not be granted again. */
+  readonly #recycled: Map<Slot, number> = new Map()
   /** In the order of their calls. */
   readonly waiting: Caller[] = []
   readonly held: Map<Slot, Hold> = new Map()
@@ -43,12 +51,17 @@ export class Rig {
   readonly #seen: Set<Slot> = new Set()
   #log: string[] = []
   #ids = 0
+  /** After which a shard may hold more than its part, of earlier days. */
+  #resized = false
 
   constructor(limits: Partial<BooksLimits> = {}, shards = 1) {
     this.shards = shards
     this.limits = { ...defaults, ...limits }
     this.books = new Books(this.limits, (slot) => !this.isDead(slot))
-    for (let shard = 0; shard < shards; shard++) this.step(() => this.books.addShard(shard))
+    this.step(() => {
+      for (let shard = 0; shard < shards; shard++) this.books.addShard(shard)
+      this.#keepIdle()
+    })
   }
 
   step<Result>(action: () => Result): Result {
@@ -83,8 +96,8 @@ export class Rig {
     return log
   }
 
-  get(kind: WaiterKind): Caller {
-    const caller = this.#caller(kind)
+  get(kind: WaiterKind, priority = 0): Caller {
+    const caller = this.#caller(kind, priority)
     this.step(() => {
       const before = this.waiting.length
       const slot = this.books.get(caller, this.now)
@@ -95,12 +108,12 @@ export class Rig {
     return caller
   }
 
-  lease(): Caller {
-    return this.get('lease')
+  lease(priority?: number): Caller {
+    return this.get('lease', priority)
   }
 
-  request(): Caller {
-    return this.get('request')
+  request(priority?: number): Caller {
+    return this.get('request', priority)
   }
 
   tryLease(): Slot | undefined {
@@ -138,7 +151,7 @@ export class Rig {
   }
 
   ready(slot: Slot): void {
-    this.step(() => this.books.ready(slot, this.now))
+    this.step(() => (slot.state === 'opening' ? this.books.opened(slot, this.now, this.chance) : this.books.ready(slot, this.now)))
   }
 
   gone(slot: Slot): void {
@@ -177,7 +190,30 @@ export class Rig {
     if (!this.#suspended.has(shard)) return
     this.step(() => this.books.removeShard(shard))
     this.#suspended.delete(shard)
-    this.step(() => this.books.addShard(shard))
+    this.step(() => {
+      this.books.addShard(shard)
+      this.#keepIdle()
+    })
+  }
+
+  /** What the coordinator does when shards have started. */
+  #keepIdle(): void {
+    if (this.limits.minIdle > 0) this.books.refill(this.now)
+  }
+
+  resize(maxConnections: number, minConnections: number): void {
+    this.#resized = true
+    this.limits = { ...this.limits, maxConnections, minConnections }
+    this.step(() => this.books.resize(maxConnections, minConnections, this.now))
+  }
+
+  recycle(...slots: Slot[]): void {
+    for (const slot of slots.length > 0 ? slots : this.#seen) this.#recycled.set(slot, slot.serial)
+    this.step(() => this.books.recycle(slots.length > 0 ? slots : undefined, this.now))
+  }
+
+  pause(on: boolean): void {
+    this.step(() => this.books.pause(on, this.now))
   }
 
   /** Opens a connection and leaves it idle. */
@@ -204,12 +240,16 @@ export class Rig {
 
   #opened(slot: Slot): void {
     assert.is(slot.state, 'opening')
+    assert.ok(this.books.counts().connections <= this.limits.maxConnections, 'a connection opened beyond the limit')
     const live = this.shards - this.#suspended.size
-    assert.ok(slot.home.connections <= Math.ceil(this.limits.maxConnections / live), 'a shard opened more than its part')
+    if (!this.#resized)
+      assert.ok(slot.home.connections <= Math.ceil(this.limits.maxConnections / live), 'a shard opened more than its part')
   }
 
   #granted(caller: Caller, slot: Slot): void {
-    const oldest = this.waiting.find((each) => each.kind === caller.kind)
+    const rivals = this.waiting.filter((each) => each.kind === caller.kind)
+    const highest = Math.max(...rivals.map((each) => each.priority))
+    const oldest = rivals.find((each) => each.priority === highest)
     assert.is(oldest, caller, `caller ${caller.id} was granted before caller ${oldest?.id}, or twice, or after it gave up`)
     this.waiting.splice(this.waiting.indexOf(caller), 1)
     assert.not(caller.queued)
@@ -217,11 +257,13 @@ export class Rig {
     this.#hold(slot, caller)
   }
 
-  #caller(kind: WaiterKind): Caller {
-    return { id: this.#ids++, kind, waiterNext: undefined, waiterPrev: undefined, queued: false, slot: undefined }
+  #caller(kind: WaiterKind, priority = 0): Caller {
+    return { id: this.#ids++, kind, priority, waiterNext: undefined, waiterPrev: undefined, queued: false, slot: undefined }
   }
 
   #hold(slot: Slot, caller: Caller): void {
+    assert.not(this.books.paused, 'somebody was granted something during a pause')
+    assert.is(slot.serial === this.#recycled.get(slot), false, 'a recycled connection was granted')
     assert.not(this.isDead(slot), 'a dead connection was granted')
     const before = this.held.get(slot)
     const hold: Hold = before?.serial === slot.serial ? before : { serial: slot.serial, lease: undefined, requests: [] }
@@ -229,11 +271,18 @@ export class Rig {
     assert.is(hold.lease, undefined)
     if (caller.kind === 'request') {
       assert.is(slot.state, 'shared')
+      this.#notWorn(slot)
       assert.ok(hold.requests.push(caller) <= this.limits.pipelining)
       return
     }
     assert.is(hold.requests.length, 0)
     assert.is(slot.state, 'leased')
     hold.lease = caller
+    this.#notWorn(slot)
+  }
+
+  #notWorn(slot: Slot): void {
+    assert.ok(slot.expiresAt > this.now, 'a connection was granted after its lifetime')
+    assert.ok(slot.uses <= this.limits.maxUses, 'a connection was granted more than maxUses times')
   }
 }

@@ -175,10 +175,10 @@ test('idle connections expire, the longest idle first, and never below minConnec
     rig.release(slot)
     rig.now += 10
   }
-  assert.is(rig.books.expireIdle(rig.now), 1_100)
+  assert.is(rig.books.sweep(rig.now), 1_100)
   rig.now = 1_200
   assert.is(
-    rig.step(() => rig.books.expireIdle(rig.now)),
+    rig.step(() => rig.books.sweep(rig.now)),
     1_300,
   )
 
@@ -192,14 +192,14 @@ test('the connection idle longest expires first, whatever its shard', () => {
   rig.now += 10
   rig.release(a)
   rig.now += 100
-  rig.step(() => rig.books.expireIdle(rig.now))
+  rig.step(() => rig.books.sweep(rig.now))
 
   assert.equal(rig.take(), ['close 1/0 idle'])
 })
 
 test('an empty pool asks for no idle timer', () => {
   const rig = new Rig()
-  assert.is(rig.books.expireIdle(rig.now), Number.POSITIVE_INFINITY)
+  assert.is(rig.books.sweep(rig.now), Number.POSITIVE_INFINITY)
 })
 
 test('refill opens up to minConnections', () => {

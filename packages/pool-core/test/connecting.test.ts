@@ -24,7 +24,7 @@ test('once it is stopped, it waits neither for credentials that do not come nor 
   let answer: (credentials: object) => void = () => undefined
   const credentials = () => new Promise<object>((resolve) => (answer = resolve))
   const connecting = new Connecting(readOptions({ endpoint: 'tcp://127.0.0.1:1', credentials }), world, () => undefined)
-  const slot = new ShardSlots(0, 1).take()
+  const slot = new ShardSlots(0, 1, false).take()
   slot.state = 'opening'
   const told: string[] = []
   const link = { open: () => told.push('opened') } as unknown as Link // all that it is asked to do

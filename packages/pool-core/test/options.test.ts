@@ -2,7 +2,8 @@ import { SHARE_ENV } from 'node:worker_threads'
 import { PoolError } from '@cenote/pool-worker'
 import * as assert from 'uvu/assert'
 import { suite } from '../../pool-worker/test/kit/kit.ts'
-import { checkCallOptions, OPTION_NAMES, readOptions, type Settings } from '../src/options.ts'
+import { checkCallOptions } from '../src/call-options.ts'
+import { OPTION_NAMES, readOptions, type Settings } from '../src/options.ts'
 
 const test = suite('options')
 const endpoint = 'tcp://127.0.0.1:6379'
@@ -43,6 +44,7 @@ const WRONG: { readonly [Name in keyof Settings]: readonly unknown[] } = {
   shards: [...WHOLE, 65, Infinity],
   maxConnections: [...WHOLE, 0, 65_537, Infinity],
   minConnections: [...WHOLE, Infinity],
+  minIdle: [...WHOLE, Infinity],
   maxIdle: [...WHOLE, Infinity],
   pipelining: [...WHOLE, 0, Infinity],
   acquireTimeoutMs: DURATION,
@@ -50,7 +52,10 @@ const WRONG: { readonly [Name in keyof Settings]: readonly unknown[] } = {
   handlerTimeoutMs: DURATION,
   connectTimeoutMs: DURATION,
   maxPending: [...WHOLE, 0],
+  scheduling: ['random', 'LIFO', '', 1, null, true, {}],
   idleTimeoutMs: DURATION,
+  maxLifetimeMs: DURATION,
+  maxUses: [...WHOLE, 0],
   probeAfterIdleMs: DURATION,
   probeTimeoutMs: DURATION,
   keepAlive: FLAG,
@@ -104,6 +109,7 @@ test('the defaults are those of the documentation', () => {
     handlers: undefined,
     maxConnections: 10,
     minConnections: 0,
+    minIdle: 0,
     maxIdle: 10,
     pipelining: undefined,
     acquireTimeoutMs: 10_000,
@@ -111,7 +117,10 @@ test('the defaults are those of the documentation', () => {
     handlerTimeoutMs: Infinity,
     connectTimeoutMs: 5_000,
     maxPending: 10_000,
+    scheduling: 'lifo',
     idleTimeoutMs: 30_000,
+    maxLifetimeMs: 1_800_000,
+    maxUses: Infinity,
     probeAfterIdleMs: 1_000,
     probeTimeoutMs: 1_000,
     keepAlive: true,
@@ -171,6 +180,7 @@ test('options that contradict each other are refused', () => {
     [{ minConnections: 11 }, /^minConnections: must be at most maxConnections \(10\), not 11$/],
     [{ maxIdle: 11 }, /^maxIdle: .*maxConnections \(10\)/],
     [{ minConnections: 3, maxIdle: 2 }, /^maxIdle: must be at least minConnections \(3\)/],
+    [{ minIdle: 11 }, /^minIdle: must be at most maxIdle \(10\), not 11$/],
     [{ maxConnections: 2, shards: 3 }, /^shards: must be at most maxConnections \(2\)/],
     [{ backoff: { initialMs: 5, maxMs: 4 } }, /^backoff.initialMs: must be at most backoff.maxMs \(4\)/],
     [{ tls: {} }, /^tls: goes with a tls:\/\/ endpoint, not with tcp/],
@@ -207,7 +217,7 @@ test('the names of other pools are answered with ours', () => {
 })
 
 test('options that do not act yet are unknown', () => {
-  for (const name of ['priority', 'minIdle', 'maxUses', 'maxConnecting', 'scheduling', 'maxLifetimeMs', 'heartbeatMs', 'retryStale']) {
+  for (const name of ['priority', 'maxConnecting', 'heartbeatMs', 'retryStale']) {
     assert.match(refused({ [name]: 1 }), /is an unknown option/)
   }
 })
@@ -323,7 +333,7 @@ test('options that are no object are refused', () => {
 })
 
 test('call options are checked by name, and only those that the call takes', () => {
-  const all = ['timeoutMs', 'signal', 'idempotent', 'onProgress'] as const
+  const all = ['timeoutMs', 'signal', 'priority', 'idempotent', 'onProgress'] as const
   for (const timeoutMs of DURATION)
     assert.match(
       complaint(() => checkCallOptions({ timeoutMs }, all)),
@@ -333,6 +343,11 @@ test('call options are checked by name, and only those that the call takes', () 
     assert.match(
       complaint(() => checkCallOptions({ signal }, all)),
       /^signal: /,
+    )
+  for (const priority of [...WHOLE, 10, Infinity])
+    assert.match(
+      complaint(() => checkCallOptions({ priority }, all)),
+      /^priority: /,
     )
   for (const idempotent of FLAG)
     assert.match(
@@ -357,9 +372,10 @@ test('call options are checked by name, and only those that the call takes', () 
     /^options: must be an object/,
   )
   const { signal } = new AbortController()
-  assert.equal(checkCallOptions({ timeoutMs: Infinity, signal, idempotent: true }, all), {
+  assert.equal(checkCallOptions({ timeoutMs: Infinity, signal, priority: 9, idempotent: true }, all), {
     timeoutMs: Infinity,
     signal,
+    priority: 9,
     idempotent: true,
     onProgress: undefined,
   })

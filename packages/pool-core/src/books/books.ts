@@ -8,22 +8,14 @@ import { checkBooks } from './check.ts'
 import { type BooksCounts, countBooks } from './counts.ts'
 import { Effects } from './effects.ts'
 import { Pending, type Waiter } from './pending.ts'
-import { Placement } from './placement.ts'
-import type { Slot } from './slots.ts'
+import { Placement, type PlacementLimits } from './placement.ts'
+import { Sizing, type SizingLimits } from './sizing.ts'
+import { expect, type Slot } from './slots.ts'
 
 /** What the books keep to. */
-export interface BooksLimits {
-  readonly maxConnections: number
-  readonly minConnections: number
-  /** More idle connections than this are closed when one is released or becomes ready. */
-  readonly maxIdle: number
+export interface BooksLimits extends PlacementLimits, SizingLimits {
   /** Callers who may wait. */
   readonly maxPending: number
-  /** Requests in flight on one connection; 1 is exclusive. */
-  readonly pipelining: number
-  readonly idleTimeoutMs: number
-  /** A connection idle for this long is probed before it is lent; Infinity: never. */
-  readonly probeAfterIdleMs: number
 }
 
 /** The state of the coordinator. All times are in ms, and never go back. */
@@ -33,26 +25,32 @@ export class Books {
   readonly #limits: BooksLimits
   readonly #fit: (slot: Slot) => boolean
   readonly #placement: Placement
+  readonly #sizing: Sizing
   readonly #pending: Pending = new Pending()
   /** In flight on all connections before another opens: a quarter of the pipelining limit. */
   readonly #growAt: number
-  #gate = true
-  #retired = false
+  #paused = false
   #now = 0
 
   /** `fit` reads a slot's shared word: false means that its shard already knows it dead. It must stay false until `gone`. */
   constructor(limits: BooksLimits, fit: (slot: Slot) => boolean) {
-    this.#limits = limits
+    this.#limits = { ...limits }
     this.#fit = fit
     this.#growAt = Math.ceil(limits.pipelining / 4)
-    this.#placement = new Placement(limits, fit)
+    this.#placement = new Placement(this.#limits, fit, this.effects)
+    this.#sizing = new Sizing(this.#limits, this.#placement, this.effects)
+  }
+
+  /** As they are now: `resize` changes them. */
+  get limits(): Readonly<BooksLimits> {
+    return this.#limits
   }
 
   /** A shard is live, with no slots: for the first time, or again after `removeShard`. */
   addShard(shard: number): void {
     if ((this.#placement.shards[shard]?.connections ?? 0) > 0) throw new Error(`shard ${shard} still has connections`)
     this.#placement.setLive(shard, true)
-    this.#serve()
+    this.#serveQueue() // others may follow: `refill` opens what nobody waits for
   }
 
   /** A shard has died: its connections are lost to all, but hold their permits until `gone` or `removeShard`. */
@@ -78,6 +76,7 @@ export class Books {
   get(waiter: Waiter, now: number): Slot | undefined {
     this.#now = now
     const slot = waiter.kind === 'request' ? this.#joinNow() : this.#leaseNow()
+    this.#keepIdle()
     if (slot !== undefined || this.#pending.size >= this.#limits.maxPending) return slot
     this.#pending.push(waiter)
     this.#serve()
@@ -87,7 +86,9 @@ export class Books {
   /** A lease without waiting and without a probe, or undefined. Never passes one that waits. */
   tryLease(now: number): Slot | undefined {
     this.#now = now
-    return this.#leaseNow()
+    const slot = this.#leaseNow()
+    this.#keepIdle()
+    return slot
   }
 
   /** Connections that are open and not on their way out, those being probed among them. */
@@ -95,7 +96,7 @@ export class Books {
     return this.#placement.living - this.#placement.tally.opening
   }
 
-  /** The waiter who has waited longest. */
+  /** The waiter whose turn it is. */
   get oldest(): Waiter | undefined {
     return this.#pending.head
   }
@@ -121,7 +122,13 @@ export class Books {
     if (slot.inFlight > 0) {
       if (!slot.reserved) this.#placement.move(slot, 'shared')
       this.#serve()
-    } else if (this.#pending.size > 0 || this.#retired || !this.#mayIdle()) this.#available(slot)
+    } else if (
+      this.#pending.size > 0 ||
+      this.#sizing.retired ||
+      this.#placement.wornBy(slot, this.#now) !== undefined ||
+      !this.#sizing.mayIdle
+    )
+      this.#available(slot)
     else this.#toIdle(slot)
   }
 
@@ -137,16 +144,32 @@ export class Books {
   reset(slot: Slot): void {
     if (slot.state === 'closing') return
     expect(slot, slot.state === 'leased', 'reset')
+    const worn = this.#placement.wornBy(slot, this.#now)
+    if (worn !== undefined) return this.close(slot, worn)
     this.#placement.move(slot, 'resetting')
     this.#serve()
   }
 
-  /** A connection was opened, probed or reset. */
+  /** A connection was opened. `chance`, at least 0 and below 1, is how much of the jitter its lifetime loses. */
+  opened(slot: Slot, now: number, chance: number): void {
+    this.#now = now
+    if (slot.state === 'closing') return
+    expect(slot, slot.state === 'opening', 'opened')
+    slot.expiresAt = this.#sizing.expiry(now, chance)
+    this.#available(slot)
+  }
+
+  /** A connection was probed or reset. */
   ready(slot: Slot, now: number): void {
     this.#now = now
     if (slot.state === 'closing') return
-    expect(slot, slot.state === 'opening' || slot.state === 'probing' || slot.state === 'resetting', 'ready')
+    expect(slot, slot.state === 'probing' || slot.state === 'resetting', 'ready')
     this.#available(slot)
+  }
+
+  /** A leased connection is sent a request. */
+  use(slot: Slot): void {
+    slot.uses++
   }
 
   /** A handler runs on this leased connection, or no longer: requests avoid its shard meanwhile. */
@@ -165,7 +188,7 @@ export class Books {
   /** Ends a connection. It keeps its permit until `gone`. */
   close(slot: Slot, reason: CloseReason): void {
     if (slot.state === 'closing' || slot.state === 'free') return
-    this.#close(slot, reason)
+    this.#placement.close(slot, reason)
     this.#serve()
   }
 
@@ -180,40 +203,66 @@ export class Books {
   /** Closed: no connection opens. Opened: those that are wanted do. */
   setGate(open: boolean, now: number): void {
     this.#now = now
-    this.#gate = open
+    this.#sizing.gate = open
     this.#serve()
   }
 
-  /** Opens up to `minConnections`. */
+  /** Opens up to `minConnections` and `minIdle`. */
   refill(now: number): void {
     this.#now = now
-    while (this.#placement.living < this.#limits.minConnections && this.#open()) {}
+    this.#sizing.refill()
+    this.#keepIdle()
   }
 
   /**
-   * Closes what has been idle for `idleTimeoutMs`, the longest first, as long as `minConnections` others live.
+   * Closes what has been idle for `idleTimeoutMs`, the longest first, as long as `minConnections` others live; and what is older
+   * than its lifetime, once nobody uses it.
    *
    * @returns When to call again. Infinity: not before another connection has been opened.
    */
-  expireIdle(now: number): number {
+  sweep(now: number): number {
     this.#now = now
-    const { idleTimeoutMs, minConnections } = this.#limits
-    if (idleTimeoutMs === Number.POSITIVE_INFINITY) return Number.POSITIVE_INFINITY
-    let oldest = this.#placement.oldestIdle()
-    while (oldest !== undefined && oldest.idleSince + idleTimeoutMs <= now && this.#placement.living > minConnections) {
-      this.#close(oldest, 'idle')
-      oldest = this.#placement.oldestIdle()
-    }
-    if (this.#placement.living === 0) return Number.POSITIVE_INFINITY
-    const due = (oldest?.idleSince ?? now) + idleTimeoutMs
-    return due > now ? due : now + idleTimeoutMs
+    const next = this.#sizing.sweep(now)
+    this.#serve()
+    return next
+  }
+
+  /** The longest wait before the first `sweep` of a connection that opens now. */
+  get sweepMs(): number {
+    return Math.min(this.#limits.idleTimeoutMs, this.#sizing.shortestLifetimeMs)
   }
 
   /** Shutdown: closes what is idle, opens nothing more, and closes every other connection when nobody waits for it. */
   retire(now: number): void {
     this.#now = now
-    this.#retired = true
-    for (let slot = this.#placement.oldestIdle(); slot !== undefined; slot = this.#placement.oldestIdle()) this.#close(slot, 'shutdown')
+    this.#sizing.retired = true
+    this.#sizing.closeIdle('shutdown')
+  }
+
+  /** While it is true nobody is granted anything: who comes waits, and what was granted goes on. */
+  get paused(): boolean {
+    return this.#paused
+  }
+
+  /** Holds whoever comes or waits in the queue, or serves them again. */
+  pause(on: boolean, now: number): void {
+    this.#now = now
+    this.#paused = on
+    this.#serve()
+  }
+
+  /** Other limits from now on. What is too many closes: idle ones at once, the others when nobody uses them. */
+  resize(maxConnections: number, minConnections: number, now: number): void {
+    this.#now = now
+    this.#sizing.resize(maxConnections, minConnections)
+    this.#serve()
+  }
+
+  /** These connections close: idle ones at once, the others when nobody uses them. Without, all that there are. */
+  recycle(slots: Iterable<Slot> | undefined, now: number): void {
+    this.#now = now
+    this.#sizing.recycle(slots)
+    this.#serve()
   }
 
   /** The state in numbers. `opening` counts those being probed too; the states add up to `connections`. */
@@ -228,32 +277,39 @@ export class Books {
       pending: this.#pending,
       limits: this.#limits,
       growAt: this.#growAt,
-      mayOpen: this.#gate && !this.#retired,
+      mayOpen: this.#sizing.mayOpen,
+      paused: this.#paused,
       now: this.#now,
       fit: this.#fit,
     })
   }
 
   #leaseNow(): Slot | undefined {
-    if (this.#pending.leases > 0) return undefined
+    if (this.#paused || this.#pending.leases > 0) return undefined
     const slot = this.#placement.freshIdle(this.#now)
-    if (slot !== undefined) this.#placement.move(slot, 'leased')
+    if (slot !== undefined) this.#lend(slot)
     return slot
+  }
+
+  #lend(slot: Slot): void {
+    slot.uses++
+    this.#placement.move(slot, 'leased')
   }
 
   #joinNow(): Slot | undefined {
     // If requests wait, no connection has room; while a lease waits uncovered, none is left unreserved: `#serve` saw to both.
-    if (this.#pending.requests > 0) return undefined
+    if (this.#paused || this.#pending.requests > 0) return undefined
     const slot = this.#placement.joinable(this.#now)
     if (slot === undefined) return undefined
     this.#join(slot)
     const { opening, probing } = this.#placement.tally
-    if (this.#placement.lowestLoad >= this.#growAt && opening + probing === 0) this.#bringOne()
+    if (this.#placement.lowestLoad >= this.#growAt && opening + probing === 0) this.#sizing.bringOne(this.#now)
     return slot
   }
 
   #join(slot: Slot): void {
     slot.inFlight++
+    if (++slot.uses >= this.#limits.maxUses) slot.worn = 'uses'
     this.#placement.move(slot, 'shared')
   }
 
@@ -262,40 +318,33 @@ export class Books {
     this.#placement.move(slot, 'idle')
   }
 
-  #close(slot: Slot, reason: CloseReason): void {
-    this.#placement.move(slot, 'closing')
-    this.effects.push('close', slot, undefined, reason)
-  }
-
-  /** A connection with nothing in flight: to the oldest waiter, else idle, else closed. */
+  /** A connection with nothing in flight: closed if it has had its time; else to the first waiter, else idle, else closed. */
   #available(slot: Slot): void {
     const oldest = this.#pending.head
     if (this.#placement.isFit(slot)) {
-      if (oldest !== undefined) this.#give(slot, oldest)
-      else if (this.#retired) this.#close(slot, 'shutdown')
-      else if (this.#mayIdle()) this.#toIdle(slot)
-      else this.#close(slot, 'idle')
+      const worn = this.#placement.wornBy(slot, this.#now)
+      if (worn !== undefined) this.#placement.close(slot, worn)
+      else if (oldest !== undefined && !this.#paused) this.#give(slot, oldest)
+      else if (this.#sizing.retired) this.#placement.close(slot, 'shutdown')
+      else if (this.#sizing.mayIdle) this.#toIdle(slot)
+      else this.#placement.close(slot, 'idle')
     }
     this.#serve()
   }
 
-  #mayIdle(): boolean {
-    const { tally, living } = this.#placement
-    return tally.idle < this.#limits.maxIdle || living <= this.#limits.minConnections
-  }
-
-  /** A connection with nothing in flight goes to the oldest waiter; if that is a request, those right behind it share it. */
+  /** A connection with nothing in flight goes to the first waiter; if that is a request, those right behind it share it. */
   #give(slot: Slot, oldest: Waiter): void {
     if (oldest.kind === 'lease') {
-      this.#placement.move(slot, 'leased')
+      this.#lend(slot)
       this.#grant(slot, oldest)
       return
     }
     slot.reserved = false
     slot.inFlight = 0
     let next: Waiter | undefined = oldest
-    while (next?.kind === 'request' && slot.inFlight < this.#limits.pipelining) {
+    while (next?.kind === 'request' && slot.inFlight < this.#limits.pipelining && slot.worn === undefined) {
       slot.inFlight++
+      if (++slot.uses >= this.#limits.maxUses) slot.worn = 'uses'
       this.#grant(slot, next)
       next = this.#pending.head
     }
@@ -307,65 +356,43 @@ export class Books {
     this.effects.push('grant', slot, waiter, 'idle')
   }
 
+  #serve(): void {
+    this.#serveQueue()
+    this.#keepIdle()
+  }
+
+  #keepIdle(): void {
+    if (this.#limits.minIdle > 0) this.#sizing.keepIdle(this.#wanted)
+  }
+
+  /** Connections that those who wait need. */
+  get #wanted(): number {
+    if (this.#paused) return 0
+    return this.#pending.leases + Math.ceil(this.#pending.requests / this.#growAt)
+  }
+
   /**
    * Serves the queue after any change, in this order: idle connections to the oldest; a coming connection for each waiting
    * lease; a reservation for each lease still without; places for requests on what is left; a coming connection for the rest.
    * One pass is enough: a lease is left without only when nothing can be opened, and then nothing opens for requests either.
    */
-  #serve(): void {
+  #serveQueue(): void {
     const pending = this.#pending
     if (pending.size === 0 && this.#placement.reserved.size === 0) return
+    if (this.#paused) return this.#placement.reserve(0)
     for (let oldest = pending.head; oldest !== undefined; oldest = pending.head) {
       const slot = this.#placement.freshIdle(this.#now)
       if (slot === undefined) break
       this.#give(slot, oldest)
     }
-    this.#bring(pending.leases)
-    this.#reserve(pending.leases - this.#placement.coming)
+    this.#sizing.bring(pending.leases, this.#now)
+    this.#placement.reserve(pending.leases - this.#placement.coming)
     for (let request = pending.firstRequest; request !== undefined; request = pending.firstRequest) {
       const slot = this.#placement.joinable(this.#now)
       if (slot === undefined) break
       this.#join(slot)
       this.#grant(slot, request)
     }
-    this.#bring(pending.leases + Math.ceil(pending.requests / this.#growAt))
+    this.#sizing.bring(this.#wanted, this.#now)
   }
-
-  /** Reserves shared connections, or lifts reservations, until there are `wanted` or no more to reserve. */
-  #reserve(wanted: number): void {
-    const { reserved } = this.#placement
-    while (reserved.size < wanted) {
-      const slot = this.#placement.reservable()
-      if (slot === undefined) return
-      slot.reserved = true
-      this.#placement.move(slot, 'shared')
-    }
-    for (let last = reserved.head; last !== undefined && reserved.size > wanted; last = reserved.head) {
-      last.reserved = false
-      this.#placement.move(last, 'shared')
-    }
-  }
-
-  #bring(wanted: number): void {
-    while (this.#placement.coming < wanted && this.#bringOne()) {}
-  }
-
-  /** Lets one more connection come: one idle for long by a probe, else a new one. */
-  #bringOne(): boolean {
-    const slot = this.#placement.anyIdle()
-    if (slot === undefined) return this.#open()
-    this.#placement.move(slot, 'probing')
-    this.effects.push('probe', slot, undefined, 'idle')
-    return true
-  }
-
-  #open(): boolean {
-    const slot = this.#gate && !this.#retired ? this.#placement.open() : undefined
-    if (slot !== undefined) this.effects.push('open', slot, undefined, 'idle')
-    return slot !== undefined
-  }
-}
-
-function expect(slot: Slot, holds: boolean, step: string): void {
-  if (!holds) throw new Error(`${step} of a slot that is ${slot.state}`)
 }

@@ -9,12 +9,16 @@ export interface BooksState {
   readonly pending: Pending
   readonly limits: {
     readonly maxConnections: number
+    readonly minIdle: number
+    readonly scheduling: 'lifo' | 'fifo'
     readonly maxPending: number
     readonly pipelining: number
     readonly probeAfterIdleMs: number
+    readonly maxUses: number
   }
   readonly growAt: number
   readonly mayOpen: boolean
+  readonly paused: boolean
   readonly now: number
   readonly fit: (slot: Slot) => boolean
 }
@@ -39,36 +43,53 @@ export function checkBooks(state: BooksState): string[] {
 
 type Check = (holds: boolean, problem: string) => void
 
-function checkShard({ placement, limits }: BooksState, home: ShardSlots, check: Check): void {
+function checkShard(state: BooksState, home: ShardSlots, check: Check): void {
   const at = `shard ${home.shard}`
   const tally = emptyTally()
   let handlers = 0
   for (const slot of home.slots) {
     tally[slot.state]++
     if (slot.handler) handlers++
-    const name = `slot ${home.shard}/${slot.index} (${slot.state})`
-    check(slot.list === listOf(placement, slot), `${name} stands in the wrong list`)
-    check((slot.state === 'shared') === slot.inFlight > 0 || slot.state === 'closing', `${name} has ${slot.inFlight} in flight`)
-    check(slot.inFlight >= 0 && slot.inFlight <= limits.pipelining, `${name} has ${slot.inFlight} in flight`)
-    check(!(slot.reserved || slot.blocked) || slot.state === 'shared', `${name} is reserved or blocked`)
-    check(!slot.handler || slot.state === 'leased' || slot.state === 'closing', `${name} runs a handler`)
-    check(home.live || slot.state === 'closing' || slot.state === 'free', `${name} is in use though its shard is not live`)
+    checkSlot(state, slot, check)
   }
-  for (const state of Object.keys(tally) as (keyof typeof tally)[]) // an object made by emptyTally has no other keys
-    check(tally[state] === home.tally[state], `${at} counts ${home.tally[state]} ${state}, there are ${tally[state]}`)
+  for (const each of Object.keys(tally) as (keyof typeof tally)[]) // an object made by emptyTally has no other keys
+    check(tally[each] === home.tally[each], `${at} counts ${home.tally[each]} ${each}, there are ${tally[each]}`)
   check(handlers === home.handlers, `${at} counts ${home.handlers} handlers, there are ${handlers}`)
-  for (const list of [home.idle, home.blocked, ...home.levels]) checkList(list, at, check)
-  for (let slot = home.idle.head; slot?.listNext !== undefined; slot = slot.listNext)
-    check(slot.idleSince >= slot.listNext.idleSince, `${at} has its idle slots out of order`)
+  for (const list of [home.idle, home.aged, home.blocked, ...home.levels]) checkList(list, at, check)
+  const idle = [...slotsOf(home.idle), ...slotsOf(home.aged)]
+  for (const [index, slot] of idle.entries())
+    check(slot.idleSince >= (idle[index + 1]?.idleSince ?? slot.idleSince), `${at} has its idle slots out of order`)
   const least = home.levels.find((level) => level.size > 0)?.head
   check(home.leastLoaded() === least, `${at} finds the wrong least loaded slot`)
 }
 
+function checkSlot({ placement, limits }: BooksState, slot: Slot, check: Check): void {
+  const { home } = slot
+  const name = `slot ${home.shard}/${slot.index} (${slot.state})`
+  check(slot.list === listOf(placement, slot), `${name} stands in the wrong list`)
+  check((slot.state === 'shared') === slot.inFlight > 0 || slot.state === 'closing', `${name} has ${slot.inFlight} in flight`)
+  check(slot.inFlight >= 0 && slot.inFlight <= limits.pipelining, `${name} has ${slot.inFlight} in flight`)
+  check(!(slot.reserved || slot.blocked) || slot.state === 'shared', `${name} is reserved or blocked`)
+  check(slot.worn === undefined || (slot.state !== 'idle' && slot.state !== 'free' && !slot.reserved), `${name} is worn`)
+  check(slot.worn !== undefined || slot.state !== 'shared' || slot.uses < limits.maxUses, `${name} takes more than maxUses`)
+  check(slot.state !== 'idle' || slot.uses < limits.maxUses, `${name} is kept though it served maxUses`)
+  check(slot.state !== 'free' || (slot.uses === 0 && slot.expiresAt === Number.POSITIVE_INFINITY), `${name} remembers its last connection`)
+  check(!slot.handler || slot.state === 'leased' || slot.state === 'closing', `${name} runs a handler`)
+  check(home.live || slot.state === 'closing' || slot.state === 'free', `${name} is in use though its shard is not live`)
+}
+
 function listOf(placement: Placement, slot: Slot): SlotList | undefined {
-  if (slot.state === 'idle') return slot.home.idle
+  if (slot.state === 'idle') return slot.list === slot.home.aged ? slot.home.aged : slot.home.idle
   if (slot.state !== 'shared') return undefined
   if (slot.reserved) return placement.reserved
+  if (slot.worn !== undefined) return undefined
   return slot.blocked ? slot.home.blocked : slot.home.levels[slot.inFlight]
+}
+
+function slotsOf(list: SlotList): Slot[] {
+  const slots: Slot[] = []
+  for (let slot = list.head; slot !== undefined; slot = slot.listNext) slots.push(slot)
+  return slots
 }
 
 function checkList(list: SlotList, at: string, check: Check): void {
@@ -89,17 +110,21 @@ function checkTotals({ placement, limits }: BooksState, slots: readonly Slot[], 
     check(tally[state] === placement.tally[state], `${placement.tally[state]} ${state} are counted, there are ${tally[state]}`)
   const connections = slots.length - tally.free
   check(connections === placement.connections, `${placement.connections} connections are counted, there are ${connections}`)
-  check(connections <= limits.maxConnections, `${connections} connections exceed ${limits.maxConnections}`)
+  const staying = slots.filter((slot) => slot.worn === undefined && slot.state !== 'closing' && slot.state !== 'free').length
+  check(staying <= limits.maxConnections, `${staying} connections exceed ${limits.maxConnections}`)
   checkList(placement.reserved, 'the pool', check)
   check(placement.reserved.size === slots.filter((slot) => slot.reserved).length, 'reserved slots are miscounted')
 }
 
 function checkPending({ pending, limits }: BooksState, check: Check): void {
   const waiters: Waiter[] = []
-  for (let waiter = pending.head; waiter !== undefined; waiter = waiter.waiterNext) {
-    check(waiter.queued && waiter.waiterPrev === waiters.at(-1), 'the queue is broken')
+  for (const waiter of pending) {
+    const before = waiters.at(-1)
+    check(before === undefined || before.priority >= waiter.priority, 'a lower priority comes first')
+    check(waiter.queued && waiter.waiterPrev === (before?.priority === waiter.priority ? before : undefined), 'a queue is broken')
     waiters.push(waiter)
   }
+  check(pending.head === waiters[0], 'the first in turn is the wrong one')
   const requests = waiters.filter((waiter) => waiter.kind === 'request')
   check(pending.requests === requests.length, 'waiting requests are miscounted')
   check(pending.leases === waiters.length - requests.length, 'waiting leases are miscounted')
@@ -108,22 +133,29 @@ function checkPending({ pending, limits }: BooksState, check: Check): void {
 }
 
 /** Nobody waits who could be served, and what the waiters need is on its way as far as the limits allow. */
-function checkService({ placement, pending, limits, growAt, mayOpen, now, fit }: BooksState, slots: readonly Slot[], check: Check): void {
+function checkService(
+  { placement, pending, limits, growAt, mayOpen, paused, now, fit }: BooksState,
+  slots: readonly Slot[],
+  check: Check,
+): void {
   const { coming, reserved } = placement
   const uncovered = Math.max(0, pending.leases - coming)
   check(reserved.size <= uncovered, `${reserved.size} are reserved for ${uncovered} leases`)
-  if (pending.size === 0) return
-  const wanted = pending.leases + Math.ceil(pending.requests / growAt)
+  const wanted = paused ? 0 : pending.leases + Math.ceil(pending.requests / growAt)
+  const open = mayOpen && canOpen(placement, limits.maxConnections)
+  check(!open || placement.tally.idle + coming >= limits.minIdle + wanted, 'fewer than minIdle are idle or coming')
+  check(!paused || reserved.size === 0, 'a connection is reserved though nobody is served')
+  if (pending.size === 0 || paused) return
   const fitSlots = slots.filter((slot) => (slot.state === 'idle' || slot.state === 'shared') && fit(slot))
   const idle = fitSlots.filter((slot) => slot.state === 'idle')
   const fresh = idle.filter((slot) => now - slot.idleSince < limits.probeAfterIdleMs)
-  const free = fitSlots.filter((slot) => slot.state === 'shared' && !slot.reserved)
+  const free = fitSlots.filter((slot) => slot.state === 'shared' && !slot.reserved && slot.worn === undefined)
   const joinable = free.filter((slot) => !slot.blocked && slot.inFlight < limits.pipelining)
   check(fresh.length === 0, 'somebody waits while a fresh idle connection exists')
   check(idle.length === 0 || coming >= wanted, 'somebody waits for nothing while an idle connection could be probed')
   check(uncovered <= reserved.size || free.length === 0, 'a lease waits for nothing while a connection could be reserved')
   check(pending.requests === 0 || joinable.length === 0, 'a request waits while a connection has room')
-  check(coming >= wanted || !mayOpen || !canOpen(placement, limits.maxConnections), 'somebody waits while a connection could be opened')
+  check(coming >= wanted || !open, 'somebody waits while a connection could be opened')
 }
 
 function canOpen(placement: Placement, maxConnections: number): boolean {

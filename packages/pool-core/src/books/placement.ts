@@ -1,12 +1,19 @@
 /** Which connection: the slots of all shards, where each stands, and the choice among them. */
-import { MAX_SLOTS } from '@cenote/pool-worker'
+import { type CloseReason, MAX_SLOTS } from '@cenote/pool-worker'
+import type { Effects } from './effects.ts'
 import { emptyTally, ShardSlots, type Slot, SlotList, type SlotState, type Tally } from './slots.ts'
 
 /** What placement must know of the limits. */
 export interface PlacementLimits {
-  readonly maxConnections: number
+  maxConnections: number
+  /** Requests in flight on one connection; 1 is exclusive. */
   readonly pipelining: number
+  /** A connection idle for this long is probed before it is lent; Infinity: never. */
   readonly probeAfterIdleMs: number
+  /** Which idle connection is used first: the one used last, or the one idle longest. */
+  readonly scheduling: 'lifo' | 'fifo'
+  /** Leases and requests that one connection serves. */
+  readonly maxUses: number
 }
 
 /** All slots. Choosing looks at one candidate per live shard, however many connections there are. */
@@ -21,10 +28,12 @@ export class Placement {
   lowestLoad: number = Number.POSITIVE_INFINITY
   readonly #limits: PlacementLimits
   readonly #fit: (slot: Slot) => boolean
+  readonly #effects: Effects
 
-  constructor(limits: PlacementLimits, fit: (slot: Slot) => boolean) {
+  constructor(limits: PlacementLimits, fit: (slot: Slot) => boolean, effects: Effects) {
     this.#limits = limits
     this.#fit = fit
+    this.#effects = effects
   }
 
   /** Slots that hold a permit. */
@@ -45,7 +54,7 @@ export class Placement {
 
   /** Makes a shard live, or no longer. */
   setLive(shard: number, live: boolean): ShardSlots {
-    const home = this.shards[shard] ?? new ShardSlots(shard, this.#limits.pipelining)
+    const home = this.shards[shard] ?? new ShardSlots(shard, this.#limits.pipelining, this.#limits.scheduling === 'fifo')
     this.shards[shard] = home
     home.live = live
     this.live = this.shards.filter((each) => each?.live) as ShardSlots[] // the filter leaves no undefined
@@ -59,6 +68,41 @@ export class Placement {
     return false
   }
 
+  /** Ends a connection: its shard is told. */
+  close(slot: Slot, reason: CloseReason): void {
+    this.move(slot, 'closing')
+    this.#effects.push('close', slot, undefined, reason)
+  }
+
+  /** Why a connection must not be used again, if so. */
+  wornBy(slot: Slot, now: number): CloseReason | undefined {
+    if (slot.worn !== undefined) return slot.worn
+    if (slot.expiresAt <= now) return 'lifetime'
+    return slot.uses >= this.#limits.maxUses ? 'uses' : undefined
+  }
+
+  /** A connection in use will close when nobody uses it; a shared one takes no more requests, and is nobody's reservation. */
+  wear(slot: Slot, reason: CloseReason): void {
+    if (slot.worn === undefined || slot.worn === 'resize') slot.worn = reason // another reason than size is never taken back
+    slot.reserved = false
+    if (slot.state === 'shared') this.move(slot, 'shared')
+  }
+
+  /** Takes that back. */
+  unwear(slot: Slot): void {
+    slot.worn = undefined
+    if (slot.state === 'shared') this.move(slot, 'shared')
+  }
+
+  /** Whether a connection may be used now. One that may not goes, or will. */
+  #usable(slot: Slot, now: number): boolean {
+    if (!this.isFit(slot)) return false
+    if (slot.expiresAt > now) return true
+    if (slot.state === 'idle') this.close(slot, 'lifetime')
+    else this.wear(slot, 'lifetime')
+    return false
+  }
+
   /** Puts a slot into a state and into the list that goes with it. For `shared`, set `inFlight` first. */
   move(slot: Slot, state: SlotState): void {
     const { home, state: before } = slot
@@ -66,7 +110,7 @@ export class Placement {
     if (before !== state) this.#count(slot, before, state)
     if (state === 'shared') {
       if (slot.reserved) this.reserved.unshift(slot)
-      else home.shelve(slot)
+      else if (slot.worn === undefined) home.shelve(slot)
       return
     }
     slot.reserved = false
@@ -83,7 +127,11 @@ export class Placement {
     this.tally[state]++
     slot.state = state
     if (slot.handler && state !== 'closing') this.setHandler(slot, false)
-    if (state === 'free') slot.inFlight = 0
+    if (state !== 'free') return
+    slot.inFlight = 0
+    slot.uses = 0
+    slot.expiresAt = Number.POSITIVE_INFINITY
+    slot.worn = undefined
   }
 
   /** Notes that a handler runs on a slot, or no longer. */
@@ -93,25 +141,25 @@ export class Placement {
     slot.home.handlers += running ? 1 : -1
   }
 
-  /** The most recently used idle connection of the least busy shard that needs no probe. */
+  /** Of the least busy shard with one that needs no probe: the idle connection whose turn it is. */
   freshIdle(now: number): Slot | undefined {
-    return this.#idle(now - this.#limits.probeAfterIdleMs)
+    return this.#idle(now - this.#limits.probeAfterIdleMs, now)
   }
 
   /** The same, probe or not. */
-  anyIdle(): Slot | undefined {
-    return this.#idle(Number.NEGATIVE_INFINITY)
+  anyIdle(now: number): Slot | undefined {
+    return this.#idle(Number.NEGATIVE_INFINITY, now)
   }
 
-  #idle(since: number): Slot | undefined {
+  #idle(since: number, now: number): Slot | undefined {
     for (;;) {
       let best: Slot | undefined
       for (const home of this.live) {
-        const slot = home.idle.head
-        if (slot === undefined || slot.idleSince <= since) continue
+        const slot = home.idleAfter(since)
+        if (slot === undefined) continue
         if (best === undefined || home.busy < best.home.busy) best = slot
       }
-      if (best === undefined || this.isFit(best)) return best
+      if (best === undefined || this.#usable(best, now)) return best
     }
   }
 
@@ -119,7 +167,7 @@ export class Placement {
   joinable(now: number): Slot | undefined {
     for (;;) {
       const best = this.#bestToJoin(now - this.#limits.probeAfterIdleMs)
-      if (best === undefined || this.isFit(best)) return best
+      if (best === undefined || this.#usable(best, now)) return best
     }
   }
 
@@ -127,8 +175,7 @@ export class Placement {
     let best: Slot | undefined
     this.lowestLoad = Number.POSITIVE_INFINITY
     for (const home of this.live) {
-      const top = home.idle.head
-      const slot = top !== undefined && top.idleSince > since ? top : home.leastLoaded()
+      const slot = home.idleAfter(since) ?? home.leastLoaded()
       if (slot === undefined || slot.inFlight >= this.#limits.pipelining) continue
       if (slot.inFlight < this.lowestLoad) this.lowestLoad = slot.inFlight
       if (best === undefined || isBetter(slot, best)) best = slot
@@ -137,7 +184,7 @@ export class Placement {
   }
 
   /** The shared connection to reserve: the fewest in flight; one that is blocked only if there is no other. */
-  reservable(): Slot | undefined {
+  #reservable(): Slot | undefined {
     for (;;) {
       let best: Slot | undefined
       for (const home of this.live) {
@@ -149,11 +196,31 @@ export class Placement {
     }
   }
 
+  /** Reserves shared connections, or lifts reservations, until there are `wanted` or no more to reserve. */
+  reserve(wanted: number): void {
+    const { reserved } = this
+    while (reserved.size < wanted) {
+      const slot = this.#reservable()
+      if (slot === undefined) return
+      slot.reserved = true
+      this.move(slot, 'shared')
+    }
+    for (let last = reserved.head; last !== undefined && reserved.size > wanted; last = reserved.head) {
+      last.reserved = false
+      this.move(last, 'shared')
+    }
+  }
+
+  /** All slots of live shards in these states, state by state. */
+  *slotsIn(...states: readonly SlotState[]): IterableIterator<Slot> {
+    for (const state of states) for (const home of this.live) for (const slot of home.slots) if (slot.state === state) yield slot
+  }
+
   /** The connection that has been idle longest. */
   oldestIdle(): Slot | undefined {
     let oldest: Slot | undefined
     for (const home of this.live) {
-      const slot = home.idle.tail
+      const slot = home.oldestIdle
       if (slot !== undefined && (oldest === undefined || slot.idleSince < oldest.idleSince)) oldest = slot
     }
     return oldest

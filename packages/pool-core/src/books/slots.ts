@@ -1,5 +1,7 @@
 /** The places for connections: one slot, the lists it can stand in, and the slots of one shard. */
 
+import type { CloseReason } from '@cenote/pool-worker'
+
 /** Where a slot stands. Every state but `free` holds one permit of `maxConnections`. */
 export type SlotState = 'opening' | 'probing' | 'idle' | 'shared' | 'leased' | 'resetting' | 'closing' | 'free'
 
@@ -31,6 +33,12 @@ export class Slot {
   handler = false
   /** When it became idle, in ms. */
   idleSince = 0
+  /** When it has had its time, in ms: fixed at its birth. */
+  expiresAt: number = Number.POSITIVE_INFINITY
+  /** Leases and requests granted on it. */
+  uses = 0
+  /** Why it closes as soon as nobody uses it; a shared one takes no more requests meanwhile. */
+  worn: CloseReason | undefined = undefined
 
   list: SlotList | undefined = undefined
   listNext: Slot | undefined = undefined
@@ -79,9 +87,9 @@ const MAX_SERIAL = 0x7fff_ffff
 /**
  * The slots of one shard, found without a scan:
  * ```
- *  idle     most recently used ⇄ … ⇄ least recently used
- *  levels   [1] ⇄ …   [2] ⇄ …   …   [pipelining] ⇄ …    shared ones by requests in flight; reserved and blocked ones not
- *  blocked  ⇄ …                                         shared, not reserved
+ *  idle     most recently used ⇄ … ⇄ least recently used; with 'fifo' those long idle go on to `aged`, in the same order
+ *  levels   [1] ⇄ …   [2] ⇄ …   …   [pipelining] ⇄ …    shared ones by requests in flight; reserved, blocked and worn ones not
+ *  blocked  ⇄ …                                         shared, not reserved, not worn
  * ```
  */
 export class ShardSlots {
@@ -93,15 +101,19 @@ export class ShardSlots {
   /** Handlers that run. */
   handlers = 0
   readonly idle: SlotList = new SlotList()
+  /** First in, first out: those that need a probe, passed over once. Else empty. */
+  readonly aged: SlotList = new SlotList()
   readonly levels: readonly SlotList[]
   readonly blocked: SlotList = new SlotList()
   readonly #unused: Slot[] = []
   #serial = 0
   /** No level below it holds a slot. */
   #lowest: number
+  readonly #fifo: boolean
 
-  constructor(shard: number, pipelining: number) {
+  constructor(shard: number, pipelining: number, fifo: boolean) {
     this.shard = shard
+    this.#fifo = fifo
     this.levels = Array.from({ length: pipelining + 1 }, () => new SlotList())
     this.#lowest = this.levels.length
   }
@@ -122,6 +134,28 @@ export class ShardSlots {
     this.#serial = this.#serial === MAX_SERIAL ? 1 : this.#serial + 1
     slot.serial = this.#serial
     return slot
+  }
+
+  /** The idle slot whose turn it is among those that became idle after `since`, which never goes back; -Infinity: among all. */
+  idleAfter(since: number): Slot | undefined {
+    if (this.#fifo) return since === Number.NEGATIVE_INFINITY ? this.oldestIdle : this.#firstAfter(since)
+    const { head } = this.idle
+    return head !== undefined && head.idleSince > since ? head : undefined
+  }
+
+  /** The slot that has been idle longest. */
+  get oldestIdle(): Slot | undefined {
+    return this.aged.tail ?? this.idle.tail
+  }
+
+  #firstAfter(since: number): Slot | undefined {
+    let { tail } = this.idle
+    while (tail !== undefined && tail.idleSince <= since) {
+      this.idle.remove(tail)
+      this.aged.unshift(tail)
+      tail = this.idle.tail
+    }
+    return tail
   }
 
   /** Keeps a freed slot for the next `take`. */
@@ -162,4 +196,9 @@ export class ShardSlots {
     this.tally.free++
     return slot
   }
+}
+
+/** A step that does not fit the slot's state is an error of ours. */
+export function expect(slot: Slot, holds: boolean, step: string): void {
+  if (!holds) throw new Error(`${step} of a slot that is ${slot.state}`)
 }
