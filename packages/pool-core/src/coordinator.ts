@@ -15,7 +15,7 @@ import type { ConnectionInfo } from './lease.ts'
 import { Leasing } from './leasing.ts'
 import type { Buffered, Line } from './line.ts'
 import { Link } from './link.ts'
-import { checkSizes, type ResizeOptions, type Settings } from './options.ts'
+import { checkSizes, type ResizeOptions, type Settings, sendWindow } from './options.ts'
 import { answeredTooLate, connectionLost, poolClosed, ranTooLong, waitedTooLong, withOutcome } from './refusals.ts'
 import type { ShardEvent } from './shards.ts'
 import { lateness, Numbers, type PoolStats, type ShardStats } from './stats.ts'
@@ -49,7 +49,7 @@ export class Coordinator implements LinkMailbox {
     this.#world = world
     this.#language = language
     this.#buffered = { bytes: 0, max: settings.maxBufferedBytes }
-    this.#sendWindow = Math.min(2 ** 20, settings.ringBytes.toShard / 4)
+    this.#sendWindow = sendWindow(settings)
     const catchUp = (): void => {
       for (const link of this.#dispatch.links) link?.drain(Number.MAX_SAFE_INTEGER)
     }

@@ -377,3 +377,8 @@ export const checkReleaseOptions: Check<Complete<{ readonly reusable?: boolean }
 })
 
 type Sizes = Pick<Settings, 'maxConnections' | 'minConnections'>
+
+/** Bytes of requests that may be on their way to one connection: both sides of a link keep to it. */
+export function sendWindow({ ringBytes }: Settings): number {
+  return Math.min(2 ** 20, ringBytes.toShard / 4)
+}

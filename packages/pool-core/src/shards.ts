@@ -3,7 +3,7 @@ import { type Cancel, PoolError, type ShardSettings, type World } from '@cenote/
 import { backoffMs } from './backoff.ts'
 import { type ShardHost, shardLost } from './host.ts'
 import { LocalLife } from './local.ts'
-import type { Settings } from './options.ts'
+import { type Settings, sendWindow } from './options.ts'
 import { type ShardLife, ThreadLife } from './thread.ts'
 
 /** What happens to a shard. After `lost` nothing more is heard of that life but `gone`; `started` comes only after it. */
@@ -154,32 +154,10 @@ export class Shards {
   }
 
   #shardSettings(shard: number): ShardSettings {
-    const {
-      protocol,
-      handlers,
-      maxReplyBytes,
-      probeTimeoutMs,
-      keepAlive,
-      keepAliveInitialDelayMs,
-      noDelay,
-      tls,
-      highWaterMark,
-      ringBytes,
-    } = this.#settings
-    return {
-      shard,
-      protocol,
-      handlers,
-      maxReplyBytes,
-      probeTimeoutMs,
-      keepAlive,
-      keepAliveInitialDelayMs,
-      noDelay,
-      tls,
-      highWaterMark,
-      sendWindow: Math.min(2 ** 20, ringBytes.toShard / 4), // as much as the calling thread lets be on its way
-      unrefSockets: this.#settings.shards === 0,
-    }
+    const { shards, protocol, handlers, maxReplyBytes, probeTimeoutMs, keepAlive, keepAliveInitialDelayMs, noDelay, tls, highWaterMark } =
+      this.#settings
+    const sockets = { keepAlive, keepAliveInitialDelayMs, noDelay, tls, unrefSockets: shards === 0 }
+    return { shard, protocol, handlers, maxReplyBytes, probeTimeoutMs, ...sockets, highWaterMark, sendWindow: sendWindow(this.#settings) }
   }
 }
 

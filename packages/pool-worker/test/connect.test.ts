@@ -36,8 +36,8 @@ test('keepAlive, its delay and noDelay reach the socket', () => {
 })
 
 test('a unix endpoint is a path, a tcp endpoint a host and a port', () => {
-  const unix = optionsOf({ transport: 'unix', path: '/tmp/x.sock' }, {})
-  assert.is((unix as { path?: string }).path, '/tmp/x.sock')
+  const unix = optionsOf({ transport: 'unix', path: '/run/x.sock' }, {})
+  assert.is((unix as { path?: string }).path, '/run/x.sock')
   const tcp = optionsOf({ transport: 'tcp', host: '::1', port: 7 }, {}) as { host?: string; port?: number }
   assert.equal([tcp.host, tcp.port], ['::1', 7])
 })
