@@ -3,7 +3,6 @@
  * lets the books decide, and carries out their effects.
  */
 import { type Cancel, type CloseReason, decodeError, type LostInfo, PoolError, unreachable, type World } from '@cenote/pool-worker'
-import type { Slot } from './books/slots.ts'
 import type { CallOptions } from './call-options.ts'
 import { Call } from './calls.ts'
 import { Dispatch } from './dispatch.ts'
@@ -11,14 +10,16 @@ import { Handling } from './handling.ts'
 import type { ShardHost } from './host.ts'
 import type { LinkMailbox } from './incoming.ts'
 import type { Language } from './language.ts'
-import type { ConnectionInfo } from './lease.ts'
 import { Leasing } from './leasing.ts'
 import type { Buffered, Line } from './line.ts'
 import { Link } from './link.ts'
-import { checkSizes, type ResizeOptions, type Settings, sendWindow } from './options.ts'
+import { type Settings, sendWindow } from './options.ts'
+import { overview } from './overview.ts'
 import { answeredTooLate, connectionLost, poolClosed, ranTooLong, waitedTooLong, withOutcome } from './refusals.ts'
 import type { ShardEvent } from './shards.ts'
-import { lateness, Numbers, type PoolStats, type ShardStats } from './stats.ts'
+import { Numbers, type PoolStats } from './stats.ts'
+import type { Events } from './telemetry/events.ts'
+import { Upkeep } from './upkeep.ts'
 import { Waits } from './waits.ts'
 
 /** A request that lost its connection goes to another this often: only if not one byte was written, or it is idempotent. */
@@ -32,7 +33,10 @@ export class Coordinator implements LinkMailbox {
   readonly leasing: Leasing
   /** Runs the user's handlers. */
   readonly handling: Handling
+  /** What the pool's owner does to it. */
+  readonly upkeep: Upkeep
   readonly #numbers: Numbers = new Numbers()
+  readonly #events: Events
   readonly #settings: Settings
   readonly #world: World
   readonly #language: Language
@@ -40,23 +44,24 @@ export class Coordinator implements LinkMailbox {
   readonly #dispatch: Dispatch
   readonly #buffered: Buffered
   readonly #sendWindow: number
-  readonly #readyCalls: Set<Call> = new Set()
   #vigil: Cancel | undefined = undefined
-  #ended = false
+  #over = false
 
-  constructor(settings: Settings, world: World, language: Language) {
+  constructor(settings: Settings, world: World, language: Language, events: Events) {
     this.#settings = settings
     this.#world = world
     this.#language = language
+    this.#events = events
     this.#buffered = { bytes: 0, max: settings.maxBufferedBytes }
     this.#sendWindow = sendWindow(settings)
     const catchUp = (): void => {
       for (const link of this.#dispatch.links) link?.drain(Number.MAX_SAFE_INTEGER)
     }
     this.#waits = new Waits(world, this.#expired, catchUp, this.#aborted, () => this.#setRefs())
-    this.#dispatch = new Dispatch(settings, world, language, this.#waits, this.#numbers)
+    this.#dispatch = new Dispatch(settings, world, language, this.#waits, this.#numbers, events)
     this.leasing = new Leasing(settings, world, language, this.#dispatch)
     this.handling = new Handling(settings, world, this.#dispatch)
+    this.upkeep = new Upkeep(settings, world, this.#dispatch, this.leasing)
   }
 
   /** Every invariant of the books that does not hold: for tests. */
@@ -85,79 +90,21 @@ export class Coordinator implements LinkMailbox {
   }
 
   stats(): PoolStats {
-    const { perShard, pendingLeases, pendingRequests, ...counts } = this.#dispatch.books.counts()
-    const shards = perShard.map(({ live, ...shard }): ShardStats => {
-      const host = this.#dispatch.links[shard.shard]?.host
-      return {
-        ...shard,
-        state: live ? 'live' : 'restarting',
-        utilization: host?.utilization() ?? 0,
-        delay: host === undefined ? { p50: 0, p99: 0, max: 0 } : lateness(host.delay),
-      }
-    })
-    const pending = { leases: pendingLeases, requests: pendingRequests }
-    return { name: this.#settings.name, ...counts, pending, counters: this.#numbers.counters(), ...this.#numbers.times(), shards }
-  }
-
-  /** Resolves when `minConnections` are open. */
-  ready(options: CallOptions): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const call = new Call('lease', options.timeoutMs ?? this.#settings.acquireTimeoutMs, () => resolve(), reject)
-      if (!this.#waits.begin(call, options.signal)) return
-      if (this.#dispatch.closing) return this.#waits.reject(call, poolClosed(this.#settings.name, 'not-sent'))
-      this.#readyCalls.add(call)
-      this.#checkReady()
-    })
-  }
-
-  /** Other limits from now on. */
-  resize(sizes: ResizeOptions): void {
-    this.#refuseClosed()
-    const { books } = this.#dispatch
-    const { maxConnections, minConnections } = checkSizes(sizes, books.limits)
-    books.resize(maxConnections, minConnections, this.#world.now())
-    this.#dispatch.act()
-    this.#checkReady()
-  }
-
-  /** Ends all connections, or those that the predicate chooses among the open ones, when nobody uses them. */
-  recycle(predicate: ((connection: ConnectionInfo) => boolean) | undefined): void {
-    this.#refuseClosed()
-    let chosen: Slot[] | undefined
-    if (predicate !== undefined) {
-      const lines = this.#dispatch.links.flatMap((link) => [...(link?.lines() ?? [])]).filter((line) => line.openedAt > 0)
-      // The predicate is the user's: what it did to the pool meanwhile counts, and when it throws nothing was chosen.
-      const matching = lines.filter((line) => predicate(this.leasing.connectionInfo(line)) === true)
-      chosen = matching.filter((line) => this.#dispatch.links[line.slot.shard]?.line(line.slot) === line).map((line) => line.slot)
-    }
-    this.#dispatch.books.recycle(chosen, this.#world.now())
-    this.#dispatch.act()
-  }
-
-  /** Holds callers in the queue, or serves them again. */
-  pause(on: boolean): void {
-    this.#refuseClosed()
-    this.#dispatch.books.pause(on, this.#world.now())
-    this.#dispatch.act()
-  }
-
-  #refuseClosed(): void {
-    if (this.#dispatch.closing) throw poolClosed(this.#settings.name, 'not-sent')
+    return overview(this.#settings.name, this.#dispatch)
   }
 
   /** Refuses what comes, rejects who waits, lets what was granted finish until `timeoutMs`. Returns the milliseconds that are left. */
   async drain(timeoutMs: number): Promise<number> {
     const until = this.#world.now() + timeoutMs
     this.#dispatch.retire()
-    for (const call of this.#readyCalls) this.#waits.reject(call, poolClosed(this.#settings.name, 'not-sent'))
-    this.#readyCalls.clear()
+    this.upkeep.refuseReady()
     await this.#waits.none(timeoutMs)
     return until - this.#world.now()
   }
 
   /** Ends everything that is left. Nothing fires afterwards. */
   end(): void {
-    this.#ended = true
+    this.#over = true
     const { links } = this.#dispatch
     const error = poolClosed(this.#settings.name, 'maybe-executed')
     for (const link of links) if (link !== undefined) this.#abandon(link, 'shutdown', error)
@@ -175,7 +122,7 @@ export class Coordinator implements LinkMailbox {
   }
 
   readonly onShard = (event: ShardEvent): void => {
-    if (this.#ended) return
+    if (this.#over) return
     this.#take(event)
     this.#refill()
   }
@@ -184,8 +131,9 @@ export class Coordinator implements LinkMailbox {
     const now = this.#world.now()
     line.openedAt = Math.round(performance.timeOrigin + now)
     this.#numbers.opened(microseconds)
+    this.#events.emit('connectionOpened', () => ({ connection: this.leasing.connectionInfo(line), connectMs: microseconds / 1000 }))
     this.#dispatch.connected(line.slot)
-    this.#checkReady()
+    this.upkeep.checkReady()
   }
 
   freed(line: Line): void {
@@ -214,7 +162,7 @@ export class Coordinator implements LinkMailbox {
       const failure = new PoolError('CONNECT_FAILED', 'the connection did not come', { phase: 'connect', cause })
       return this.#dispatch.connectFailed(slot, PoolError.is(cause) ? cause : failure)
     }
-    this.#numbers.closed(line.closing ?? info.reason)
+    this.#ended(line, line.closing ?? info.reason, PoolError.is(cause) ? cause : undefined)
     this.handling.ended(line) // one that waits still: of a handler that has begun, DONE came before
     this.#dispatch.books.gone(slot, this.#world.now())
     this.#bereave(line, calls, info.reason, cause, written)
@@ -223,7 +171,7 @@ export class Coordinator implements LinkMailbox {
 
   closed(line: Line): void {
     this.#dispatch.link(line).dissolve(line)
-    if (line.openedAt > 0) this.#numbers.closed(line.closing ?? 'error')
+    this.#ended(line, line.closing ?? 'error')
     this.handling.ended(line) // its DONE would come too late
     this.#dispatch.books.gone(line.slot, this.#world.now())
     this.#refill()
@@ -267,6 +215,7 @@ export class Coordinator implements LinkMailbox {
     )
     this.#setRefs()
     this.#dispatch.books.addShard(shard)
+    this.#events.emit('shardStarted', () => ({ shard }))
   }
 
   #shardLost(shard: number, error: PoolError): void {
@@ -275,6 +224,7 @@ export class Coordinator implements LinkMailbox {
     while (link.drain(Number.MAX_SAFE_INTEGER)); // what it published before it died counts
     this.#dispatch.links[shard] = undefined
     this.#numbers.shardsLost++
+    this.#events.emit('shardLost', () => ({ shard, error }))
     this.#dispatch.books.suspendShard(shard)
     this.#abandon(link, 'shard-lost', error)
     this.#setRefs()
@@ -287,12 +237,19 @@ export class Coordinator implements LinkMailbox {
     const unsent = withOutcome(error, 'not-sent')
     for (const line of [...link.lines()]) {
       const { lease, run, stream } = line
-      if (line.openedAt > 0) this.#numbers.closed(line.closing ?? reason)
+      this.#ended(line, line.closing ?? reason, error)
       for (const call of link.dissolve(line)) this.#fail(call, call.ordinal < 0 ? unsent : error)
       stream?.lost(error)
       lease?.lost(error)
       if (run !== undefined) this.#fail(run.call, error)
     }
+  }
+
+  /** A connection has ended: counts it, if it was ever open. */
+  #ended(line: Line, reason: CloseReason, error?: PoolError): void {
+    if (line.openedAt === 0) return
+    this.#numbers.closed(reason)
+    this.#events.emit('connectionClosed', () => ({ connection: this.leasing.connectionInfo(line), reason, error }))
   }
 
   #fail(call: Call, error: PoolError): void {
@@ -301,7 +258,7 @@ export class Coordinator implements LinkMailbox {
 
   /** Keeps the process alive for those who wait: through the shards, or a timer while none lives. */
   #setRefs(): void {
-    const on = !this.#ended && (this.#waits.refed || !this.#settings.allowExitOnIdle)
+    const on = !this.#over && (this.#waits.refed || !this.#settings.allowExitOnIdle)
     let live = false
     for (const link of this.#dispatch.links) {
       link?.host.setRef(on)
@@ -364,7 +321,7 @@ export class Coordinator implements LinkMailbox {
       this.#waits.reject(call, waitedTooLong(call, situation))
       return this.#dispatch.act()
     }
-    if (this.#readyCalls.delete(call)) return this.#waits.reject(call, waitedTooLong(call, situation))
+    if (this.upkeep.dropReady(call)) return this.#waits.reject(call, waitedTooLong(call, situation))
     this.#numbers.timeouts++
     const outcome = this.#dispatch.drop(call)
     this.#waits.reject(call, answeredTooLate(call, outcome, situation))
@@ -374,15 +331,8 @@ export class Coordinator implements LinkMailbox {
   readonly #aborted = (call: Call, reason: unknown): void => {
     if (call.run !== undefined) return this.handling.drop(call.run, reason)
     if (call.queued) this.#dispatch.books.cancel(call)
-    else if (!this.#readyCalls.delete(call)) this.#dispatch.drop(call)
+    else if (!this.upkeep.dropReady(call)) this.#dispatch.drop(call)
     this.#waits.reject(call, reason)
     this.#dispatch.act()
-  }
-
-  #checkReady(): void {
-    if (this.#readyCalls.size === 0) return
-    if (this.#dispatch.books.open < this.#dispatch.books.limits.minConnections) return
-    for (const call of this.#readyCalls) this.#waits.resolve(call, undefined)
-    this.#readyCalls.clear()
   }
 }

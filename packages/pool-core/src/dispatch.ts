@@ -1,5 +1,5 @@
 /** The books at work: puts calls before them, carries out what they decide, and keeps the connections coming. */
-import { badRequest, type CloseReason, type Outcome, type PoolError, type World } from '@cenote/pool-worker'
+import { badRequest, type CloseReason, type Outcome, type PoolError, printEndpoint, type World } from '@cenote/pool-worker'
 import { Books } from './books/books.ts'
 import type { Slot } from './books/slots.ts'
 import type { Call } from './calls.ts'
@@ -10,6 +10,7 @@ import type { Link } from './link.ts'
 import type { Settings } from './options.ts'
 import { connectFailed, poolClosed, queueFull, type Situation, waitedTooLong } from './refusals.ts'
 import type { Numbers } from './stats.ts'
+import type { Events } from './telemetry/events.ts'
 import type { Waits } from './waits.ts'
 
 /** Below the coordinator, which tells it what has happened; above the links, which it tells what to do. */
@@ -17,6 +18,7 @@ export class Dispatch {
   readonly books: Books
   readonly waits: Waits
   readonly numbers: Numbers
+  readonly events: Events
   /** By shard; undefined while it is being replaced. */
   readonly links: (Link | undefined)[] = []
   readonly #settings: Settings
@@ -27,11 +29,12 @@ export class Dispatch {
   #closing = false
   #cancelSweep: (() => void) | undefined = undefined
 
-  constructor(settings: Settings, world: World, language: Language, waits: Waits, numbers: Numbers) {
+  constructor(settings: Settings, world: World, language: Language, waits: Waits, numbers: Numbers, events: Events) {
     this.#settings = settings
     this.#world = world
     this.waits = waits
     this.numbers = numbers
+    this.events = events
     const pipelining = settings.pipelining ?? language.pipelining
     this.#exclusive = pipelining === 1
     const probeAfterIdleMs = language.hasProbe ? settings.probeAfterIdleMs : Number.POSITIVE_INFINITY
@@ -156,6 +159,7 @@ export class Dispatch {
 
   connectFailed(slot: Slot, error: PoolError): void {
     this.numbers.connectFailures++
+    this.events.emit('connectFailed', () => ({ endpoint: printEndpoint(this.#settings.endpoint), error }))
     this.#connecting.failed(error)
     this.books.gone(slot, this.#world.now())
     this.act()

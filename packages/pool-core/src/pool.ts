@@ -1,5 +1,6 @@
 /** The public face: checks arguments, types what goes in and out, and decides nothing. */
-import { badOption, PoolError, realWorld, type World } from '@cenote/pool-worker'
+import type { EventEmitter } from 'node:events'
+import { badOption, PoolError } from '@cenote/pool-worker'
 import {
   type AcquireOptions,
   type CloseOptions,
@@ -8,13 +9,15 @@ import {
   type RequestOptions,
   type WaitOptions,
 } from './call-options.ts'
-import { Coordinator } from './coordinator.ts'
-import type { FittingHandlers, PoolHandlers } from './handler-types.ts'
-import { type Language, loadLanguage } from './language.ts'
+import type { Coordinator } from './coordinator.ts'
+import type { PoolHandlers } from './handler-types.ts'
+import type { Language } from './language.ts'
 import type { ConnectionInfo, Lease } from './lease.ts'
-import { type PoolOptions, type ResizeOptions, readOptions, type Settings } from './options.ts'
-import { type ShardEvent, Shards } from './shards.ts'
+import type { ResizeOptions } from './option-types.ts'
+import type { Settings } from './options.ts'
+import type { Shards } from './shards.ts'
 import type { PoolStats } from './stats.ts'
+import type { EventArguments } from './telemetry/events.ts'
 
 const CLOSE_MS = 10_000
 
@@ -47,6 +50,16 @@ export class Pool<Req = never, Rep = never, Module = Record<never, never>> {
    * export const today = (pool: Pool<never, never, Reports>): Promise<number> => pool.handlers.total('today', { timeoutMs: 5_000 })
    */
   readonly handlers: PoolHandlers<Module>
+  /**
+   * What happens in the pool, as it happens: `PoolEvents` names the events. A listener runs in the async context that the pool was made in.
+   *
+   * @example
+   * import { createPool, resp } from '@cenote/pool-core'
+   *
+   * await using pool = await createPool({ endpoint: 'tcp://127.0.0.1:6379', protocol: resp() })
+   * pool.events.on('connectFailed', ({ endpoint, error }) => console.error(endpoint, error.code))
+   */
+  readonly events: EventEmitter<EventArguments>
   readonly #settings: Settings
   readonly #language: Language
   readonly #coordinator: Coordinator
@@ -54,11 +67,19 @@ export class Pool<Req = never, Rep = never, Module = Record<never, never>> {
   #closed: Promise<void> | undefined = undefined
 
   /** @internal */
-  constructor(settings: Settings, language: Language, coordinator: Coordinator, shards: Shards, handlers: readonly string[]) {
+  constructor(
+    settings: Settings,
+    language: Language,
+    coordinator: Coordinator,
+    shards: Shards,
+    handlers: readonly string[],
+    events: EventEmitter<EventArguments>,
+  ) {
     this.#settings = settings
     this.#language = language
     this.#coordinator = coordinator
     this.#shards = shards
+    this.events = events
     const entries = handlers.map(
       (name) => [name, (input: unknown, options?: HandlerOptions) => this.#handle(name, input, options)] as const,
     )
@@ -183,7 +204,7 @@ export class Pool<Req = never, Rep = never, Module = Record<never, never>> {
    * await pool.ready()
    */
   async ready(options: WaitOptions = {}): Promise<void> {
-    await this.#coordinator.ready(checkCallOptions(options, ['timeoutMs', 'signal']))
+    await this.#coordinator.upkeep.ready(checkCallOptions(options, ['timeoutMs', 'signal']))
   }
 
   /**
@@ -214,7 +235,7 @@ export class Pool<Req = never, Rep = never, Module = Record<never, never>> {
    * pool.resize({ maxConnections: 40, minConnections: 4 })
    */
   resize(sizes: ResizeOptions): void {
-    this.#coordinator.resize(sizes)
+    this.#coordinator.upkeep.resize(sizes)
   }
 
   /**
@@ -234,7 +255,7 @@ export class Pool<Req = never, Rep = never, Module = Record<never, never>> {
   recycle(predicate?: (connection: ConnectionInfo) => boolean): void {
     if (predicate !== undefined && typeof predicate !== 'function')
       throw new PoolError('BAD_OPTION', 'recycle: its argument must be a function')
-    this.#coordinator.recycle(predicate)
+    this.#coordinator.upkeep.recycle(predicate)
   }
 
   /**
@@ -254,7 +275,7 @@ export class Pool<Req = never, Rep = never, Module = Record<never, never>> {
    * console.log(await reply) // PONG
    */
   pause(): void {
-    this.#coordinator.pause(true)
+    this.#coordinator.upkeep.pause(true)
   }
 
   /**
@@ -271,7 +292,7 @@ export class Pool<Req = never, Rep = never, Module = Record<never, never>> {
    * }
    */
   resume(): void {
-    this.#coordinator.pause(false)
+    this.#coordinator.upkeep.pause(false)
   }
 
   /**
@@ -333,48 +354,5 @@ export class Pool<Req = never, Rep = never, Module = Record<never, never>> {
     } catch (error) {
       return Promise.reject(error)
     }
-  }
-}
-
-/**
- * Makes a pool: starts its shards and resolves when they run. Connections are opened as they are needed, `minConnections` at once.
- *
- * @throws PoolError `BAD_OPTION`: names the option. Nothing was started.
- * @throws PoolError `NO_SHARD`: a shard did not start, for instance because a module cannot be loaded; `cause` says why.
- *
- * @example
- * import { createPool, resp } from '@cenote/pool-core'
- *
- * const pool = await createPool({ endpoint: 'tcp://127.0.0.1:6379', protocol: resp(), shards: 2, maxConnections: 16 })
- * console.log(await pool.request(['PING'])) // PONG
- * await pool.close()
- */
-export function createPool<Req = never, Rep = never, Client = undefined, Module = Record<never, never>>(
-  options: PoolOptions<Req, Rep, Client, Module> & { readonly handlers?: FittingHandlers<Module, Req, Rep, Client> | undefined },
-): Promise<Pool<Req, Rep, Module>> {
-  return openPool(options, realWorld)
-}
-
-/** As `createPool`, in a given world. @internal */
-async function openPool<Req, Rep, Client, Module>(
-  options: PoolOptions<Req, Rep, Client, Module>,
-  world: World,
-): Promise<Pool<Req, Rep, Module>> {
-  const settings = readOptions(options)
-  const early: ShardEvent[] = []
-  let post = (event: ShardEvent): void => void early.push(event)
-  const shards = new Shards(settings, world, (event) => post(event))
-  await shards.start()
-  const first = early.find((event) => event.type === 'started')
-  if (first?.type !== 'started') throw new PoolError('NO_SHARD', `${settings.name}: no shard has started`, { phase: 'start' })
-  try {
-    const language = await loadLanguage(settings.protocol, first.host.info)
-    const coordinator = new Coordinator(settings, world, language)
-    post = coordinator.onShard
-    coordinator.begin(early)
-    return new Pool<Req, Rep, Module>(settings, language, coordinator, shards, first.host.info.handlers)
-  } catch (error) {
-    await shards.stop(CLOSE_MS)
-    throw error
   }
 }

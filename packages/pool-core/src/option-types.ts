@@ -1,0 +1,142 @@
+/** What the user gives: the options of a pool, and what they are made of. */
+import type { ResourceLimits, SHARE_ENV } from 'node:worker_threads'
+import type { Credentials, Endpoint, Handlers, Protocol, TlsSettings } from '@cenote/pool-worker'
+
+/** How long to wait before trying again: a random time from 0 up to `initialMs × factor^(failures − 1)`, at most `maxMs`. */
+export interface BackoffOptions {
+  /** Milliseconds, above 0. Default 100. */
+  readonly initialMs?: number | undefined
+  /** Milliseconds, not below `initialMs`. Default 5_000, or `initialMs` if that is more. */
+  readonly maxMs?: number | undefined
+  /** From 1 (no growth) to 100. Default 2. */
+  readonly factor?: number | undefined
+}
+
+/** Bytes of shared memory for each shard, per direction: powers of two from 4 KiB to 1 GiB. */
+export interface RingBytes {
+  /** Towards the application. Default 4 MiB: large replies run at a little below the speed of bare sockets. */
+  readonly toMain?: number | undefined
+  /** Towards the shard. Default 1 MiB. */
+  readonly toShard?: number | undefined
+}
+
+/** How the threads are made. What is not given is inherited, as with `node:worker_threads`. */
+export interface WorkerOptions {
+  /** The worker's file, when the installed one cannot be found, for instance because the application was bundled. */
+  readonly url?: URL | string | undefined
+  /** Environment variables, or `SHARE_ENV`. Default: a copy of the process's. */
+  readonly env?: Readonly<Record<string, string | undefined>> | typeof SHARE_ENV | undefined
+  /** Node's command-line options for the threads. Default: the process's. */
+  readonly execArgv?: readonly string[] | undefined
+  /** Limits of memory, in MiB; a shard that goes beyond dies with SHARD_LOST and is replaced. Default: none. */
+  readonly resourceLimits?: ResourceLimits | undefined
+}
+
+/**
+ * What connections sign in with: one answer for all, or a function that is asked anew for each connect. Never printed.
+ *
+ * @example
+ * import type { CredentialsOption } from '@cenote/pool-core'
+ *
+ * export const credentials: CredentialsOption = async () => ({ username: 'app', password: String(process.env.TOKEN) })
+ */
+export type CredentialsOption = Credentials | ((endpoint: Endpoint) => Credentials | Promise<Credentials>)
+
+/**
+ * What `createPool` takes. Each duration is in milliseconds, above 0; `Infinity` means without limit. The object is
+ * copied: changing it later changes nothing. Only its own properties count, and `undefined` means the default.
+ *
+ * @example
+ * import { createPool, type PoolOptions } from '@cenote/pool-core'
+ *
+ * const options: PoolOptions = { endpoint: 'tcp://127.0.0.1:7', maxConnections: 4, idleTimeoutMs: 5_000 }
+ * await using pool = await createPool(options)
+ */
+export interface PoolOptions<Req = never, Rep = never, Client = undefined, Module = Record<never, never>> {
+  /** The server: 'tcp://host:port', 'tls://host:port', 'unix:/path', or the same as an object. Required. */
+  readonly endpoint: string | Endpoint | readonly [string | Endpoint]
+  /** User name and password, or an (async) function of the endpoint that gives fresh ones for each connect. Default: none. */
+  readonly credentials?: CredentialsOption | undefined
+  /** What is spoken: `resp()`, `line()`, … or `protocolAt(url)`. Default: `raw()`, bytes as they come, for `lease.stream()`. */
+  readonly protocol?: Protocol<Req, Rep, Client> | undefined
+  /** The module whose functions run in the shards, next to a connection: `handlersAt(url)`. Default: none. */
+  readonly handlers?: Handlers<Module> | undefined
+  /**
+   * Worker threads, 0 to 64, at most one for each connection. Default: one less than the cores, from 1 to 4. 0 keeps the
+   * sockets on the calling thread: best for small replies at low load, and for tests.
+   */
+  readonly shards?: number | undefined
+  /** Connections of all shards together, those being opened or closed included: 1 to 65_536. Default 10. More wait in the queue. */
+  readonly maxConnections?: number | undefined
+  /** Connections kept open though nobody needs them. Default 0: an idle pool may shrink to none. */
+  readonly minConnections?: number | undefined
+  /**
+   * Idle connections kept ready beyond those in use, within `maxConnections`: opened in the background, so that a burst need not wait
+   * for a connect. Default 0.
+   */
+  readonly minIdle?: number | undefined
+  /** Idle connections kept at most: one released beyond that is closed. Default: `maxConnections`, so none is. */
+  readonly maxIdle?: number | undefined
+  /** Requests in flight on one shared connection: 1 to 65_536. Default: the protocol's. 1 gives each request a connection of its own. */
+  readonly pipelining?: number | undefined
+  /** One budget of milliseconds for queueing, connecting and probing. Default 10_000; then ACQUIRE_TIMEOUT. */
+  readonly acquireTimeoutMs?: number | undefined
+  /** Milliseconds from `request` to its reply, queueing included. Default 30_000; then REQUEST_TIMEOUT. */
+  readonly requestTimeoutMs?: number | undefined
+  /** Milliseconds from the call of a handler to its result. Default Infinity. */
+  readonly handlerTimeoutMs?: number | undefined
+  /** Milliseconds for DNS, TCP, TLS and hand-shake of one connection. Default 5_000; then CONNECT_TIMEOUT. */
+  readonly connectTimeoutMs?: number | undefined
+  /** Callers that may wait, 1 or more, or Infinity. Default 10_000. One more is refused at once with QUEUE_FULL. */
+  readonly maxPending?: number | undefined
+  /**
+   * Which idle connection is used first. Default 'lifo', the one used last: the others age out, and a pool shrinks to what it needs.
+   * 'fifo', the one idle longest of those that need no probe: the load is even over all, as behind a load balancer it should be.
+   */
+  readonly scheduling?: 'lifo' | 'fifo' | undefined
+  /** Milliseconds after which an idle connection above `minConnections` and `minIdle` is closed. Default 30_000, below the usual 60 s of load balancers. */
+  readonly idleTimeoutMs?: number | undefined
+  /**
+   * Milliseconds that a connection may live, less up to a tenth at random, fixed when it opens. Default 1_800_000. One in use is never
+   * cut: it ends when it comes back; one shared by requests takes no more of them. What `minConnections` wants is opened anew.
+   */
+  readonly maxLifetimeMs?: number | undefined
+  /** Leases, handlers and requests that one connection serves before it is closed: 1 or more. Default Infinity. A lease is never cut. */
+  readonly maxUses?: number | undefined
+  /** Milliseconds of idleness after which a connection is probed before it is lent. Default 1_000. Infinity: never. */
+  readonly probeAfterIdleMs?: number | undefined
+  /** Milliseconds that a probe may take before its connection is destroyed. Default 1_000. */
+  readonly probeTimeoutMs?: number | undefined
+  /** TCP keep-alive. Default true: a peer that vanished is noticed though nothing is sent. */
+  readonly keepAlive?: boolean | undefined
+  /** Milliseconds of silence before the first keep-alive probe, at most 32_767_000; the kernel counts whole seconds. Default 15_000. */
+  readonly keepAliveInitialDelayMs?: number | undefined
+  /** TCP_NODELAY. Default true: small requests leave at once. */
+  readonly noDelay?: boolean | undefined
+  /** The wait after a failed connect and before a dead shard is replaced. Default: up to 100 ms, doubled by each failure, up to 5_000. */
+  readonly backoff?: BackoffOptions | undefined
+  /** Bytes of the longest reply, up to 2 GiB. Default 16 MiB. A longer one is REPLY_TOO_LARGE and ends its connection. */
+  readonly maxReplyBytes?: number | undefined
+  /** Bytes of shared memory per shard; a number sets both directions. Default 4 MiB from, 1 MiB to the shard. More is faster for replies of megabytes. */
+  readonly ringBytes?: number | RingBytes | undefined
+  /** Bytes in flight per stream and direction, 1 KiB to 64 MiB; grows to eight times as much while used up, going out never beyond half of the ring. Default 256 KiB. */
+  readonly highWaterMark?: number | undefined
+  /** Bytes that may wait on the calling thread for their readers, or Infinity. Default 256 MiB. */
+  readonly maxBufferedBytes?: number | undefined
+  /** How the threads are made. Default: they inherit. */
+  readonly worker?: WorkerOptions | undefined
+  /** TLS, for an endpoint 'tls://…'. Default: the server is verified, TLS is at least 1.2. Never printed. */
+  readonly tls?: TlsSettings | undefined
+  /** Whether an idle pool lets the process end. Default true; pending work always keeps it alive. */
+  readonly allowExitOnIdle?: boolean | undefined
+  /** The pool's name in errors and statistics, up to 100 characters. Default `pool-N`. */
+  readonly name?: string | undefined
+}
+
+/** Options of `resize`: what is not given stays. */
+export interface ResizeOptions {
+  /** As the option of the pool: 1 to 65_536. */
+  readonly maxConnections?: number | undefined
+  /** As the option of the pool: 0 to 65_536, at most `maxConnections`. */
+  readonly minConnections?: number | undefined
+}

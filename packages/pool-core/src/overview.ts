@@ -1,0 +1,19 @@
+/** The pool in numbers, put together from the books, the counters and the shards. */
+import type { Dispatch } from './dispatch.ts'
+import { lateness, type PoolStats, type ShardStats } from './stats.ts'
+
+/** What `pool.stats()` returns. */
+export function overview(name: string, { books, links, numbers }: Dispatch): PoolStats {
+  const { perShard, pendingLeases, pendingRequests, ...counts } = books.counts()
+  const shards = perShard.map(({ live, ...shard }): ShardStats => {
+    const host = links[shard.shard]?.host
+    return {
+      ...shard,
+      state: live ? 'live' : 'restarting',
+      utilization: host?.utilization() ?? 0,
+      delay: host === undefined ? { p50: 0, p99: 0, max: 0 } : lateness(host.delay),
+    }
+  })
+  const pending = { leases: pendingLeases, requests: pendingRequests }
+  return { name, ...counts, pending, counters: numbers.counters(), ...numbers.times(), shards }
+}

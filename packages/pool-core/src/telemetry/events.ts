@@ -1,0 +1,43 @@
+/** What a pool tells of itself while it works: `pool.events`. */
+import { type EventEmitter, EventEmitterAsyncResource } from 'node:events'
+import type { CloseReason, PoolError } from '@cenote/pool-worker'
+import type { ConnectionInfo } from '../lease.ts'
+
+/** The events by name, each with its one argument. Never a payload, never a secret. */
+export interface PoolEvents {
+  /** A connection is open, its hand-shake done. */
+  readonly connectionOpened: { readonly connection: ConnectionInfo; readonly connectMs: number }
+  /** An open connection has ended; `error` is what broke it, if anything did. */
+  readonly connectionClosed: {
+    readonly connection: ConnectionInfo
+    readonly reason: CloseReason
+    readonly error?: PoolError | undefined
+  }
+  /** A connection did not come. */
+  readonly connectFailed: { readonly endpoint: string; readonly error: PoolError }
+  /** A shard serves: for the first time, or again. */
+  readonly shardStarted: { readonly shard: number }
+  /** A shard has died, and is being replaced. */
+  readonly shardLost: { readonly shard: number; readonly error: PoolError }
+}
+
+/** The same, as `EventEmitter` takes it. */
+export type EventArguments = { [Name in keyof PoolEvents]: [PoolEvents[Name]] }
+
+/**
+ * Tells those who listen. A listener runs in a microtask of its own, in the async context that the pool was made in: what it throws is an
+ * uncaught error of its own and harms nothing here.
+ */
+export class Events {
+  /** For the user. */
+  readonly emitter: EventEmitter<EventArguments> = new EventEmitterAsyncResource({
+    name: 'cenote.Pool',
+  }) as unknown as EventEmitter<EventArguments> // its types know no names
+
+  /** @param event - Called only when somebody listens. */
+  emit<Name extends keyof PoolEvents>(name: Name, event: () => PoolEvents[Name]): void {
+    if (this.emitter.listenerCount(name) === 0) return
+    const argument = event()
+    queueMicrotask(() => (this.emitter as EventEmitter).emit(name, argument)) // of the type that the name asks for
+  }
+}

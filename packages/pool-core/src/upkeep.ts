@@ -1,0 +1,92 @@
+/** What the pool's owner does to it while it works: waits until it is ready, resizes, recycles, pauses it. */
+import type { World } from '@cenote/pool-worker'
+import type { Slot } from './books/slots.ts'
+import type { CallOptions } from './call-options.ts'
+import { Call } from './calls.ts'
+import type { Dispatch } from './dispatch.ts'
+import type { ConnectionInfo } from './lease.ts'
+import type { Leasing } from './leasing.ts'
+import type { ResizeOptions } from './option-types.ts'
+import { checkSizes, type Settings } from './options.ts'
+import { poolClosed } from './refusals.ts'
+
+export class Upkeep {
+  readonly #settings: Settings
+  readonly #world: World
+  readonly #dispatch: Dispatch
+  readonly #leasing: Leasing
+  readonly #readyCalls: Set<Call> = new Set()
+
+  constructor(settings: Settings, world: World, dispatch: Dispatch, leasing: Leasing) {
+    this.#settings = settings
+    this.#world = world
+    this.#dispatch = dispatch
+    this.#leasing = leasing
+  }
+
+  /** Resolves when `minConnections` are open. */
+  ready(options: CallOptions): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const { waits } = this.#dispatch
+      const call = new Call('lease', options.timeoutMs ?? this.#settings.acquireTimeoutMs, () => resolve(), reject)
+      if (!waits.begin(call, options.signal)) return
+      if (this.#dispatch.closing) return waits.reject(call, poolClosed(this.#settings.name, 'not-sent'))
+      this.#readyCalls.add(call)
+      this.checkReady()
+    })
+  }
+
+  /** A connection was opened, or fewer are wanted: tells those who wait for `ready`, if it is so. */
+  checkReady(): void {
+    if (this.#readyCalls.size === 0) return
+    if (this.#dispatch.books.open < this.#dispatch.books.limits.minConnections) return
+    for (const call of this.#readyCalls) this.#dispatch.waits.resolve(call, undefined)
+    this.#readyCalls.clear()
+  }
+
+  /** A call's time is up, or its signal aborted. Returns whether it waited for `ready`; it is not settled here. */
+  dropReady(call: Call): boolean {
+    return this.#readyCalls.delete(call)
+  }
+
+  /** The pool closes: nobody is told that it is ready any more. */
+  refuseReady(): void {
+    for (const call of this.#readyCalls) this.#dispatch.waits.reject(call, poolClosed(this.#settings.name, 'not-sent'))
+    this.#readyCalls.clear()
+  }
+
+  /** Other limits from now on. */
+  resize(sizes: ResizeOptions): void {
+    this.#refuseClosed()
+    const { books } = this.#dispatch
+    const { maxConnections, minConnections } = checkSizes(sizes, books.limits)
+    books.resize(maxConnections, minConnections, this.#world.now())
+    this.#dispatch.act()
+    this.checkReady()
+  }
+
+  /** Ends all connections, or those that the predicate chooses among the open ones, when nobody uses them. */
+  recycle(predicate: ((connection: ConnectionInfo) => boolean) | undefined): void {
+    this.#refuseClosed()
+    let chosen: Slot[] | undefined
+    if (predicate !== undefined) {
+      const lines = this.#dispatch.links.flatMap((link) => [...(link?.lines() ?? [])]).filter((line) => line.openedAt > 0)
+      // The predicate is the user's: what it did to the pool meanwhile counts, and when it throws nothing was chosen.
+      const matching = lines.filter((line) => predicate(this.#leasing.connectionInfo(line)) === true)
+      chosen = matching.filter((line) => this.#dispatch.links[line.slot.shard]?.line(line.slot) === line).map((line) => line.slot)
+    }
+    this.#dispatch.books.recycle(chosen, this.#world.now())
+    this.#dispatch.act()
+  }
+
+  /** Holds callers in the queue, or serves them again. */
+  pause(on: boolean): void {
+    this.#refuseClosed()
+    this.#dispatch.books.pause(on, this.#world.now())
+    this.#dispatch.act()
+  }
+
+  #refuseClosed(): void {
+    if (this.#dispatch.closing) throw poolClosed(this.#settings.name, 'not-sent')
+  }
+}
