@@ -20,7 +20,7 @@ export interface AcquireOptions extends WaitOptions {
 
 /** Options of `request`. */
 export interface RequestOptions extends AcquireOptions {
-  /** Sending it twice does no harm: when its connection dies it is sent once more. Default false. */
+  /** Sending it twice does no harm: when its connection dies it is sent anew, up to `retryStale` times. Default false. */
   readonly idempotent?: boolean | undefined
 }
 

@@ -22,9 +22,6 @@ import type { Events } from './telemetry/events.ts'
 import { Upkeep } from './upkeep.ts'
 import { Waits } from './waits.ts'
 
-/** A request that lost its connection goes to another this often: only if not one byte was written, or it is idempotent. */
-const MAX_MOVES = 1
-
 /** The longest time of a timer: one that only keeps the process alive. */
 const VIGIL_MS = 2 ** 31 - 1
 
@@ -287,7 +284,8 @@ export class Coordinator implements LinkMailbox {
       stream.lost(over ? undefined : error)
       return over ? undefined : lease?.lost(error)
     }
-    if (lease !== undefined && !lease.rebound && written <= begunBeforeLease) return this.leasing.rebind(lease, calls)
+    if (lease !== undefined && !lease.rebound && written <= begunBeforeLease && this.#dispatch.retries.allow(lease.moves))
+      return this.leasing.rebind(lease, calls)
     lease?.lost(error)
     const others = PoolError.is(cause) ? connectionLost('the connection has ended with another call on it', 'maybe-executed', cause) : error
     const [culprit] = calls
@@ -297,10 +295,10 @@ export class Coordinator implements LinkMailbox {
   /** A call's connection has gone: on to another, if nothing of it was sent or it may be sent again; else it fails. */
   #elsewhere(call: Call, unsent: boolean, error: PoolError): void {
     if (call.settled) return
-    if (call.lease === undefined && (unsent || call.idempotent) && call.moves < MAX_MOVES && !this.#dispatch.closing) {
+    const may = call.lease === undefined && (unsent || call.idempotent) && !this.#dispatch.closing
+    if (may && this.#dispatch.retries.allow(call.moves)) {
       call.moves++
       call.sentBefore ||= !unsent
-      this.#numbers.moved++
       return this.#dispatch.admit(call)
     }
     this.#waits.reject(call, unsent ? withOutcome(error, 'not-sent') : error)

@@ -9,6 +9,7 @@ import type { Line } from './line.ts'
 import type { Link } from './link.ts'
 import type { Settings } from './options.ts'
 import { connectFailed, poolClosed, queueFull, type Situation, waitedTooLong } from './refusals.ts'
+import { Retries } from './retries.ts'
 import type { Numbers } from './stats.ts'
 import type { Events } from './telemetry/events.ts'
 import type { Waits } from './waits.ts'
@@ -19,6 +20,7 @@ export class Dispatch {
   readonly waits: Waits
   readonly numbers: Numbers
   readonly events: Events
+  readonly retries: Retries
   /** By shard; undefined while it is being replaced. */
   readonly links: (Link | undefined)[] = []
   readonly #settings: Settings
@@ -35,6 +37,7 @@ export class Dispatch {
     this.waits = waits
     this.numbers = numbers
     this.events = events
+    this.retries = new Retries(settings, world, numbers)
     const pipelining = settings.pipelining ?? language.pipelining
     this.#exclusive = pipelining === 1
     const probeAfterIdleMs = language.hasProbe ? settings.probeAfterIdleMs : Number.POSITIVE_INFINITY
@@ -78,6 +81,7 @@ export class Dispatch {
   admit(call: Call): void {
     if (this.closing) return this.waits.reject(call, poolClosed(this.#settings.name, 'not-sent'))
     const now = this.#world.now()
+    if (call.moves === 0) this.retries.called(now)
     const slot = this.books.get(call, now)
     if (slot !== undefined) this.#granted(call, slot)
     else if (call.queued) call.queuedAt = now

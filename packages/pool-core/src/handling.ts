@@ -46,6 +46,7 @@ export class Handling {
       },
     )
     run.ticket = ticket
+    ticket.moves = run.call.moves
     ticket.priority = run.call.priority
     if (waits.begin(ticket, undefined)) this.#dispatch.admit(ticket)
   }
@@ -95,7 +96,10 @@ export class Handling {
 
   #settleRun(run: Run): void {
     if (run.call.settled) return
-    if (run.moveOn()) return this.#seek(run)
+    if (run.movable && this.#dispatch.retries.allow(run.call.moves)) {
+      run.moveOn()
+      return this.#seek(run)
+    }
     this.#dispatch.waits.settle(run.call)
     run.settle()
   }

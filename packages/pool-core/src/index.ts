@@ -32,7 +32,15 @@ export type { AcquireOptions, CloseOptions, HandlerOptions, RequestOptions, Wait
 export { createPool } from './create-pool.ts'
 export type { FittingHandlers, PoolHandlers } from './handler-types.ts'
 export type { ConnectionInfo, Lease } from './lease.ts'
-export type { BackoffOptions, CredentialsOption, PoolOptions, ResizeOptions, RingBytes, WorkerOptions } from './option-types.ts'
+export type {
+  BackoffOptions,
+  CredentialsOption,
+  PoolOptions,
+  ResizeOptions,
+  RetryBudgetOptions,
+  RingBytes,
+  WorkerOptions,
+} from './option-types.ts'
 export type { Pool } from './pool.ts'
 export type { Counters, PoolStats, ShardStats, Times } from './stats.ts'
 export type { EventArguments, PoolEvents } from './telemetry/events.ts'

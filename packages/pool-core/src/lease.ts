@@ -49,6 +49,8 @@ export class Lease<Req = unknown, Rep = unknown> {
   readonly priority: number
   /** It was given another connection once already. @internal */
   rebound = false
+  /** How often its caller has moved to another connection: this lease's rebinding, and the leases before it. @internal */
+  moves = 0
   /** Settles when it has the other connection, or will have none. @internal */
   rebinding: Promise<void> | undefined = undefined
 
@@ -247,6 +249,7 @@ export class Lease<Req = unknown, Rep = unknown> {
   rebind(calls: readonly Call[], rebinding: Promise<void>): void {
     this.#line = undefined
     this.rebound = true
+    this.moves++
     this.rebinding = rebinding
     this.waiting.push(...calls)
   }

@@ -10,6 +10,7 @@ import { type ConnectionInfo, Lease } from './lease.ts'
 import type { Line } from './line.ts'
 import type { Settings } from './options.ts'
 import { connectionLost, poolClosed, withOutcome } from './refusals.ts'
+import { Journey } from './retries.ts'
 import { openStream } from './stream.ts'
 
 export class Leasing {
@@ -27,57 +28,58 @@ export class Leasing {
 
   /**
    * A connection for one caller.
-   * @param since - When its time began to run. Default: now.
+   * @throws PoolError `CONNECTION_LOST`, besides what ends the wait: it died, and so did the one after it.
    */
-  async acquire(options: CallOptions, since?: number): Promise<Lease> {
-    const priority = options.priority ?? 0
-    const lease = await new Promise<Lease>((resolve, reject) => {
-      const call = new Call(
-        'lease',
-        options.timeoutMs ?? this.#settings.acquireTimeoutMs,
-        (slot: Slot) => resolve(this.#lend(slot, priority)),
-        reject,
-      )
-      call.priority = priority
-      if (this.#dispatch.waits.begin(call, options.signal, since)) this.#dispatch.admit(call)
-    })
+  async acquire(options: CallOptions): Promise<Lease> {
+    const lease = await this.#wait(options)
     // Its connection may have died in the very turn that granted it: whoever acquires gets one that was alive in this turn.
     if (lease.rebinding !== undefined) await lease.rebinding
     if (lease.lostBy === undefined) return lease
     this.#endLease(lease)
-    throw lease.lostBy
+    throw withOutcome(lease.lostBy, 'not-sent')
+  }
+
+  /** @param since - When its time began to run. Default: now. */
+  #wait(options: CallOptions, since?: number, moves = 0): Promise<Lease> {
+    const priority = options.priority ?? 0
+    return new Promise<Lease>((resolve, reject) => {
+      const call = new Call(
+        'lease',
+        options.timeoutMs ?? this.#settings.acquireTimeoutMs,
+        (slot: Slot) => resolve(this.#lend(slot, priority, moves)),
+        reject,
+      )
+      call.priority = priority
+      call.moves = moves
+      if (this.#dispatch.waits.begin(call, options.signal, since)) this.#dispatch.admit(call)
+    })
   }
 
   tryAcquire(): Lease | undefined {
     if (this.#dispatch.closing) throw poolClosed(this.#settings.name, 'not-sent')
     const slot = this.#dispatch.books.tryLease(this.#world.now())
     this.#dispatch.act()
-    return slot === undefined ? undefined : this.#lend(slot, 0)
+    return slot === undefined ? undefined : this.#lend(slot, 0, 0)
   }
 
   /** A request that nobody may share a connection with: one deadline for the wait and the reply. */
   async alone(request: unknown, options: CallOptions): Promise<unknown> {
     const since = this.#world.now()
     const whole = { ...options, timeoutMs: options.timeoutMs ?? this.#settings.requestTimeoutMs }
-    try {
-      return await this.#onceAlone(request, whole, since)
-    } catch (error) {
-      if (options.idempotent !== true || !PoolError.is(error) || error.code !== 'CONNECTION_LOST' || this.#dispatch.closing) throw error
-      this.#dispatch.numbers.moved++
-      return await this.#onceAlone(request, whole, since).catch((again: unknown) => {
-        throw PoolError.is(again) && again.outcome === 'not-sent' ? withOutcome(again, error.outcome ?? 'maybe-executed') : again
+    const journey = new Journey(this.#dispatch.retries, options.idempotent === true)
+    for (;;) {
+      const lease = await this.#wait(whole, since, journey.moves).catch((error: unknown) => {
+        const late = PoolError.is(error) && error.code === 'ACQUIRE_TIMEOUT'
+        throw journey.told(late ? new PoolError('REQUEST_TIMEOUT', error.message, error) : error)
       })
-    }
-  }
-
-  async #onceAlone(request: unknown, options: CallOptions, since: number): Promise<unknown> {
-    const lease = await this.acquire(options, since).catch((error: unknown) => {
-      throw PoolError.is(error) && error.code === 'ACQUIRE_TIMEOUT' ? new PoolError('REQUEST_TIMEOUT', error.message, error) : error
-    })
-    try {
-      return await this.request(lease, request, options, since)
-    } finally {
-      lease[Symbol.dispose]()
+      try {
+        return await this.request(lease, request, whole, since)
+      } catch (error) {
+        journey.moves = lease.moves
+        if (this.#dispatch.closing || !journey.goesOn(error)) throw journey.told(error)
+      } finally {
+        lease[Symbol.dispose]()
+      }
     }
   }
 
@@ -161,9 +163,10 @@ export class Leasing {
       this.#dispatch.destroy(line, 'abort', connectionLost('the stream was destroyed', 'maybe-executed'))
   }
 
-  #lend(slot: Slot, priority: number): Lease {
+  #lend(slot: Slot, priority: number, moves: number): Lease {
     const line = this.#dispatch.lineOf(slot)
     const lease = new Lease(this, line, this.#world.now(), priority)
+    lease.moves = moves
     line.lease = lease
     line.begunBeforeLease = line.begun
     this.#dispatch.waits.hold()
@@ -213,6 +216,7 @@ export class Leasing {
       },
     )
     ticket.priority = lease.priority
+    ticket.moves = lease.moves
     if (this.#dispatch.waits.begin(ticket, undefined)) this.#dispatch.admit(ticket)
   }
 }

@@ -12,6 +12,14 @@ export interface BackoffOptions {
   readonly factor?: number | undefined
 }
 
+/** How many calls may be sent anew: counted over the last 10 s, for all ways of sending anew together. */
+export interface RetryBudgetOptions {
+  /** Retries for each call, 0 to 100. Default 0.2: one for five calls. */
+  readonly ratio?: number | undefined
+  /** Retries a second that are allowed besides, 0 or more; up to ten times as many at once. Default 10. Infinity: no budget. */
+  readonly minPerSecond?: number | undefined
+}
+
 /** Bytes of shared memory for each shard, per direction: powers of two from 4 KiB to 1 GiB. */
 export interface RingBytes {
   /** Towards the application. Default 4 MiB: large replies run at a little below the speed of bare sockets. */
@@ -113,6 +121,13 @@ export interface PoolOptions<Req = never, Rep = never, Client = undefined, Modul
   readonly keepAliveInitialDelayMs?: number | undefined
   /** TCP_NODELAY. Default true: small requests leave at once. */
   readonly noDelay?: boolean | undefined
+  /**
+   * How often a call goes on to another connection when its own has died: 0 to 10. Default 1. Only if not one byte of it was written, or it
+   * is `idempotent`; a lease that has sent nothing is given another connection once, unseen. 0: never.
+   */
+  readonly retryStale?: number | undefined
+  /** How many calls may do so. Default: 20 % of all calls plus 10 a second. Beyond, a call fails with what ended its connection. */
+  readonly retryBudget?: RetryBudgetOptions | undefined
   /** The wait after a failed connect and before a dead shard is replaced. Default: up to 100 ms, doubled by each failure, up to 5_000. */
   readonly backoff?: BackoffOptions | undefined
   /** Bytes of the longest reply, up to 2 GiB. Default 16 MiB. A longer one is REPLY_TOO_LARGE and ends its connection. */

@@ -19,8 +19,9 @@ import {
   texts,
 } from './checks.ts'
 import { unknownOption } from './foreign.ts'
-import type { BackoffOptions, RingBytes } from './option-types.ts'
+import type { BackoffOptions, RetryBudgetOptions, RingBytes } from './option-types.ts'
 import { checkCredentials, checkHandlers, checkProtocol, checkTls } from './parts.ts'
+import type { RetryLimits } from './retry-budget.ts'
 
 const MiB = 2 ** 20
 
@@ -53,6 +54,8 @@ export interface Settings {
   readonly keepAlive: boolean
   readonly keepAliveInitialDelayMs: number
   readonly noDelay: boolean
+  readonly retryStale: number
+  readonly retryBudget: RetryLimits
   readonly backoff: { readonly initialMs: number; readonly maxMs: number; readonly factor: number }
   readonly maxReplyBytes: number
   readonly ringBytes: { readonly toMain: number; readonly toShard: number }
@@ -75,6 +78,11 @@ const checkBackoff = record<BackoffOptions>({
   initialMs: duration(undefined, false),
   maxMs: duration(undefined, false),
   factor: numberWithin(1, 100),
+})
+
+const checkRetryBudget = record<RetryBudgetOptions>({
+  ratio: numberWithin(0, 100),
+  minPerSecond: numberWithin(0, Number.POSITIVE_INFINITY),
 })
 
 const ringSize: Check<number> = (value, name) => {
@@ -137,6 +145,11 @@ const TABLE: { readonly [Name in keyof Settings]: Row<Settings[Name]> } = {
   keepAlive: row(flag, true),
   keepAliveInitialDelayMs: row(duration(32_767_000, false), 15_000),
   noDelay: row(flag, true),
+  retryStale: row(count(0, 10), 1),
+  retryBudget: row(
+    (value, name) => completeBudget(checkRetryBudget(value, name)),
+    () => completeBudget(),
+  ),
   backoff: row(
     (value, name) => withDefaults(checkBackoff(value, name)),
     () => withDefaults(),
@@ -156,6 +169,10 @@ const TABLE: { readonly [Name in keyof Settings]: Row<Settings[Name]> } = {
 
 /** The names of all options. */
 export const OPTION_NAMES: readonly (keyof Settings)[] = Object.freeze(Object.keys(TABLE) as (keyof Settings)[]) // the keys of `TABLE`
+
+function completeBudget(given?: Complete<RetryBudgetOptions>): RetryLimits {
+  return Object.freeze({ ratio: given?.ratio ?? 0.2, minPerSecond: given?.minPerSecond ?? 10 })
+}
 
 function withDefaults(given?: Complete<BackoffOptions>): Settings['backoff'] {
   return Object.freeze({

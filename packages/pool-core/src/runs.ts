@@ -18,7 +18,6 @@ export class Run {
   line: Line | undefined = undefined
   #result: Settled<unknown> | undefined = undefined
   #done = false
-  #moved = false
 
   constructor(call: Call, name: string, input: unknown, onProgress: ((value: unknown) => void) | undefined) {
     this.call = call
@@ -46,16 +45,19 @@ export class Run {
     return this.#result !== undefined
   }
 
-  /** Whether its connection was lost before it began: then it goes to another, once, unless its input has moved into the shard. */
-  moveOn(): boolean {
+  /** Whether its connection was lost before it began, so that it may go to another: not if its input has moved into the shard. */
+  get movable(): boolean {
     const result = this.#result
-    if (this.#moved || result === undefined || result.ok || transferOf(this.input).length > 0) return false
-    if (result.error.code !== 'CONNECTION_LOST' || result.error.outcome !== 'not-sent') return false
-    this.#moved = true
+    if (result === undefined || result.ok || transferOf(this.input).length > 0) return false
+    return result.error.code === 'CONNECTION_LOST' && result.error.outcome === 'not-sent'
+  }
+
+  /** Forgets the connection it never began on. */
+  moveOn(): void {
+    this.call.moves++
     this.#result = undefined
     this.#done = false
     this.line = undefined
-    return true
   }
 
   /** Hands the result to the caller, unless he has gone. */

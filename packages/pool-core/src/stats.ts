@@ -38,8 +38,10 @@ export interface Counters {
   readonly acquired: number
   readonly released: number
   readonly requests: number
-  /** Requests that went on to another connection, theirs having died before a byte of them was written. */
+  /** Calls and leases that went on to another connection, theirs having died: nothing of them was sent, or they are idempotent. */
   readonly moved: number
+  /** Those that might have moved, and failed because the `retryBudget` was spent. */
+  readonly retriesRefused: number
   readonly handlers: number
   readonly timeouts: number
   readonly shardsLost: number
@@ -67,6 +69,7 @@ export class Numbers {
   released = 0
   requests = 0
   moved = 0
+  retriesRefused = 0
   handlers = 0
   timeouts = 0
   connectFailures = 0
@@ -98,7 +101,7 @@ export class Numbers {
   }
 
   counters(): Counters {
-    const { opening, acquired, released, requests, moved, handlers, timeouts, connectFailures, shardsLost } = this
+    const { opening, acquired, released, requests, moved, retriesRefused, handlers, timeouts, connectFailures, shardsLost } = this
     const closing = { closed: this.#closed, closedBy: { ...this.#closedBy } }
     return {
       opening,
@@ -109,6 +112,7 @@ export class Numbers {
       released,
       requests,
       moved,
+      retriesRefused,
       handlers,
       timeouts,
       shardsLost,

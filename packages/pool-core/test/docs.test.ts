@@ -47,6 +47,7 @@ const WORDS: ReadonlyMap<string, unknown> = new Map<string, unknown>([
   ['Infinity', Infinity],
   ['true', true],
   ['`{ initialMs: 100, maxMs: 5000, factor: 2 }`', { initialMs: 100, maxMs: 5000, factor: 2 }],
+  ['`{ ratio: 0.2, minPerSecond: 10 }`', { ratio: 0.2, minPerSecond: 10 }],
   ['4 MiB to the main thread, 1 MiB to the shard', { toMain: 4 * MiB, toShard: MiB }],
   ["`'lifo'`", 'lifo'],
   ['inherited', { url: undefined, env: undefined, execArgv: undefined, resourceLimits: undefined }],

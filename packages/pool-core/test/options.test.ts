@@ -62,6 +62,16 @@ const WRONG: { readonly [Name in keyof Settings]: readonly unknown[] } = {
   keepAliveInitialDelayMs: [...DURATION, Infinity],
   noDelay: FLAG,
   backoff: [...OBJECT, { initialMs: 0 }, { maxMs: Infinity }, { factor: 0.5 }, { factor: Number.NaN }, { jitter: true }],
+  retryStale: [...WHOLE, 11, Infinity],
+  retryBudget: [
+    ...OBJECT,
+    { ratio: -0.1 },
+    { ratio: Infinity },
+    { ratio: Number.NaN },
+    { minPerSecond: -1 },
+    { minPerSecond: '1' },
+    { percent: 5 },
+  ],
   maxReplyBytes: [...WHOLE, 0, Infinity],
   ringBytes: [0, 4095, 5000, 2 ** 31, '4096', null, true, { toMain: 1 }, { main: 4096 }, Number.NaN],
   highWaterMark: [...WHOLE, 0, 1023, Infinity],
@@ -126,6 +136,8 @@ test('the defaults are those of the documentation', () => {
     keepAlive: true,
     keepAliveInitialDelayMs: 15_000,
     noDelay: true,
+    retryStale: 1,
+    retryBudget: { ratio: 0.2, minPerSecond: 10 },
     backoff: { initialMs: 100, maxMs: 5_000, factor: 2 },
     maxReplyBytes: 16_777_216,
     ringBytes: { toMain: 4_194_304, toShard: 1_048_576 },
@@ -165,6 +177,8 @@ test('every option keeps a good value', () => {
     name: 'orders',
     backoff: { initialMs: 1, maxMs: 2, factor: 1 },
     ringBytes: { toMain: 8192, toShard: 4096 },
+    retryStale: 0,
+    retryBudget: { ratio: 0, minPerSecond: Infinity },
   }
   const settings = readOptions({ endpoint, ...given })
   for (const [name, value] of Object.entries(given)) assert.equal(Reflect.get(settings, name), value, name)
@@ -217,7 +231,7 @@ test('the names of other pools are answered with ours', () => {
 })
 
 test('options that do not act yet are unknown', () => {
-  for (const name of ['priority', 'maxConnecting', 'heartbeatMs', 'retryStale']) {
+  for (const name of ['priority', 'maxConnecting', 'heartbeatMs']) {
     assert.match(refused({ [name]: 1 }), /is an unknown option/)
   }
 })
@@ -297,6 +311,7 @@ test('the settings are frozen', () => {
     settings.protocol,
     settings.backoff,
     settings.ringBytes,
+    settings.retryBudget,
     settings.worker,
     settings.worker.execArgv,
   ]) {
