@@ -7,6 +7,7 @@ import type { CallOptions } from './call-options.ts'
 import { Call } from './calls.ts'
 import { Dispatch } from './dispatch.ts'
 import { Handling } from './handling.ts'
+import type { LeaseInfo } from './holders.ts'
 import type { ShardHost } from './host.ts'
 import type { LinkMailbox } from './incoming.ts'
 import type { Language } from './language.ts'
@@ -88,6 +89,10 @@ export class Coordinator implements LinkMailbox {
 
   stats(): PoolStats {
     return overview(this.#settings.name, this.#dispatch)
+  }
+
+  leases(): LeaseInfo[] {
+    return this.#dispatch.holders()
   }
 
   /** Refuses what comes, rejects who waits, lets what was granted finish until `timeoutMs`. Returns the milliseconds that are left. */

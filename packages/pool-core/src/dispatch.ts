@@ -4,7 +4,9 @@ import { Books } from './books/books.ts'
 import type { Slot } from './books/slots.ts'
 import type { Call } from './calls.ts'
 import { Connecting } from './connecting.ts'
+import { describeConnection, holders, type LeaseInfo } from './holders.ts'
 import type { Language } from './language.ts'
+import type { ConnectionInfo } from './lease.ts'
 import type { Line } from './line.ts'
 import type { Link } from './link.ts'
 import type { Settings } from './options.ts'
@@ -205,6 +207,14 @@ export class Dispatch {
   situation(): Situation {
     const { maxConnections } = this.books.limits
     return { name: this.#settings.name, maxConnections, counts: this.books.counts(), connectError: this.#connecting.lastError }
+  }
+
+  /** What is told of a line's connection. */
+  readonly describe = (line: Line): ConnectionInfo => describeConnection(line, this.#settings.endpoint)
+
+  /** Who holds a connection, the oldest first. */
+  holders(): LeaseInfo[] {
+    return holders(this.links, this.describe, this.#world.now())
   }
 
   link(line: Line): Link {

@@ -31,6 +31,7 @@ export type { ConnectionCounts } from './books/counts.ts'
 export type { AcquireOptions, CloseOptions, HandlerOptions, RequestOptions, WaitOptions } from './call-options.ts'
 export { createPool } from './create-pool.ts'
 export type { FittingHandlers, PoolHandlers } from './handler-types.ts'
+export type { LeaseInfo } from './holders.ts'
 export type { ConnectionInfo, Lease } from './lease.ts'
 export type {
   BackoffOptions,

@@ -1,6 +1,6 @@
 /** Leases: lent, used, given back, and given another connection when theirs died before anything was sent. */
 import type { Duplex } from 'node:stream'
-import { PoolError, printEndpoint, type World } from '@cenote/pool-worker'
+import { PoolError, type World } from '@cenote/pool-worker'
 import type { Slot } from './books/slots.ts'
 import type { CallOptions } from './call-options.ts'
 import { Call } from './calls.ts'
@@ -146,14 +146,7 @@ export class Leasing {
 
   connectionInfo(line: Line | undefined): ConnectionInfo {
     if (line === undefined) throw connectionLost('the connection of this lease has died', 'not-sent')
-    const { slot, serial } = line
-    return {
-      id: `${slot.shard}/${slot.index}/${serial}`,
-      shard: slot.shard,
-      endpoint: printEndpoint(this.#settings.endpoint),
-      createdAt: line.openedAt,
-      uses: slot.uses,
-    }
+    return this.#dispatch.describe(line)
   }
 
   /** The stream of a lease is over. Unless both directions had ended, what is left of the connection goes. */

@@ -11,6 +11,7 @@ import {
 } from './call-options.ts'
 import type { Coordinator } from './coordinator.ts'
 import type { PoolHandlers } from './handler-types.ts'
+import type { LeaseInfo } from './holders.ts'
 import type { Language } from './language.ts'
 import type { ConnectionInfo, Lease } from './lease.ts'
 import type { ResizeOptions } from './option-types.ts'
@@ -219,6 +220,23 @@ export class Pool<Req = never, Rep = never, Module = Record<never, never>> {
    */
   stats(): PoolStats {
     return this.#coordinator.stats()
+  }
+
+  /**
+   * Who holds a connection at this moment, the oldest first: leases, their streams, and handlers. One whose connection has died holds none.
+   * It is put together when it is asked for; holding a lease costs nothing more for it.
+   *
+   * @see PgBouncer `SHOW CLIENTS`, HikariCP `leakDetectionThreshold`
+   *
+   * @example
+   * import { createPool, resp } from '@cenote/pool-core'
+   *
+   * await using pool = await createPool({ endpoint: 'tcp://127.0.0.1:6379', protocol: resp() })
+   * await using lease = await pool.acquire()
+   * console.log(pool.leases().map(({ kind, connection }) => `${kind} of ${connection.id === lease.connection.id}`)) // [ 'lease of true' ]
+   */
+  leases(): readonly LeaseInfo[] {
+    return this.#coordinator.leases()
   }
 
   /**
