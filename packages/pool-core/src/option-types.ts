@@ -115,6 +115,12 @@ export interface PoolOptions<Req = never, Rep = never, Client = undefined, Modul
   readonly probeAfterIdleMs?: number | undefined
   /** Milliseconds that a probe may take before its connection is destroyed. Default 1_000. */
   readonly probeTimeoutMs?: number | undefined
+  /**
+   * Milliseconds in which no byte at all arrives on a connection that owes replies; then it is lost, with CONNECTION_LOST for its calls: the
+   * cure for a peer that has vanished with a request. Default Infinity: off. It must be longer than the slowest reply, blocking commands
+   * such as BLPOP included. Streams are not watched, and time in which nobody reads does not count.
+   */
+  readonly inactivityTimeoutMs?: number | undefined
   /** TCP keep-alive. Default true: a peer that vanished is noticed though nothing is sent. */
   readonly keepAlive?: boolean | undefined
   /** Milliseconds of silence before the first keep-alive probe, at most 32_767_000; the kernel counts whole seconds. Default 15_000. */

@@ -51,6 +51,7 @@ export interface Settings {
   readonly maxUses: number
   readonly probeAfterIdleMs: number
   readonly probeTimeoutMs: number
+  readonly inactivityTimeoutMs: number
   readonly keepAlive: boolean
   readonly keepAliveInitialDelayMs: number
   readonly noDelay: boolean
@@ -142,6 +143,7 @@ const TABLE: { readonly [Name in keyof Settings]: Row<Settings[Name]> } = {
   maxUses: row(count(1, Number.MAX_SAFE_INTEGER, true), Infinity),
   probeAfterIdleMs: row(duration(), 1_000),
   probeTimeoutMs: row(duration(), 1_000),
+  inactivityTimeoutMs: row(duration(), Infinity),
   keepAlive: row(flag, true),
   keepAliveInitialDelayMs: row(duration(32_767_000, false), 15_000),
   noDelay: row(flag, true),

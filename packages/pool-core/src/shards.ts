@@ -154,10 +154,23 @@ export class Shards {
   }
 
   #shardSettings(shard: number): ShardSettings {
-    const { shards, protocol, handlers, maxReplyBytes, probeTimeoutMs, keepAlive, keepAliveInitialDelayMs, noDelay, tls, highWaterMark } =
-      this.#settings
-    const sockets = { keepAlive, keepAliveInitialDelayMs, noDelay, tls, unrefSockets: shards === 0 }
-    return { shard, protocol, handlers, maxReplyBytes, probeTimeoutMs, ...sockets, highWaterMark, sendWindow: sendWindow(this.#settings) }
+    const { shards, protocol, handlers, maxReplyBytes, probeTimeoutMs, inactivityTimeoutMs, highWaterMark } = this.#settings
+    const { keepAlive, keepAliveInitialDelayMs, noDelay, tls } = this.#settings
+    return {
+      shard,
+      protocol,
+      handlers,
+      maxReplyBytes,
+      probeTimeoutMs,
+      inactivityTimeoutMs,
+      keepAlive,
+      keepAliveInitialDelayMs,
+      noDelay,
+      tls,
+      highWaterMark,
+      sendWindow: sendWindow(this.#settings),
+      unrefSockets: shards === 0,
+    }
   }
 }
 

@@ -7,7 +7,7 @@ import { Flag, Kind } from './frame.ts'
 import { HeldBytes } from './held.ts'
 import type { LoadedClient } from './load.ts'
 import { CreditReturn, type Place, type Side } from './side.ts'
-import { SILENCE_MS } from './silence.ts'
+import { SILENCE_MS, SilenceWatch } from './silence.ts'
 import type { Cancel } from './world.ts'
 
 interface ClientCall {
@@ -27,6 +27,7 @@ export class Clients implements Side {
   readonly #protocol: LoadedClient
   readonly #credit: CreditReturn
   readonly #early: HeldBytes = new HeldBytes()
+  readonly #silence: SilenceWatch
   #calls: ClientCall[] = []
   #running = 0
   #begun = 0
@@ -40,6 +41,7 @@ export class Clients implements Side {
   constructor(place: Place, protocol: LoadedClient) {
     this.#place = place
     this.#protocol = protocol
+    this.#silence = new SilenceWatch(place, () => (this.#ended || this.#running + this.#direct === 0 ? 'nothing' : 'awaited'))
     this.#credit = new CreditReturn(place.settings.sendWindow, (bytes) => place.send(Kind.CREDIT, 0, bytes))
   }
 
@@ -73,6 +75,7 @@ export class Clients implements Side {
 
   onBytes(chunk: Buffer): boolean {
     if (this.#ended) return false
+    if (this.#silence.armed) this.#silence.heard()
     if (this.#taken) return this.#place.connection.socket?.push(Buffer.from(chunk)) === true
     if (this.#early.length + chunk.length > this.#place.settings.highWaterMark) this.#place.lose('stray-bytes')
     else this.#early.append(chunk, 0, chunk.length)
@@ -118,10 +121,12 @@ export class Clients implements Side {
   async execute(request: unknown, signal: AbortSignal): Promise<unknown> {
     if (this.#failure !== undefined) throw this.#failure
     this.#direct++
+    this.#silence.look()
     try {
       return await this.#protocol.definition.execute(this.client, request, { signal })
     } finally {
       this.#direct--
+      this.#silence.look()
       this.#endIfRetired()
     }
   }
@@ -151,6 +156,7 @@ export class Clients implements Side {
   end(error: PoolError): void {
     this.#ended = true
     this.#failure = error
+    this.#silence.disarm()
     for (const call of this.#calls.splice(0)) {
       call.abandoned?.()
       call.abort.abort(error)
@@ -175,6 +181,7 @@ export class Clients implements Side {
   async #run(call: ClientCall): Promise<void> {
     call.running = true
     this.#running++
+    this.#silence.look()
     this.written = call.ordinal + 1
     let answer: () => void
     try {
@@ -185,6 +192,7 @@ export class Clients implements Side {
       answer = () => this.#fail(call, thrown)
     }
     this.#running--
+    this.#silence.look()
     if (this.#ended) return
     this.#remove(call)
     if (call.abandoned === undefined) answer()

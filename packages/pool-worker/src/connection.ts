@@ -49,6 +49,7 @@ export class Connection implements Flushable {
   #stale = 0
   #destroyed = false
   #halfClosed = false
+  #resumes = 0
 
   constructor(plumbing: Plumbing, driver: Driver) {
     this.#plumbing = plumbing
@@ -73,6 +74,11 @@ export class Connection implements Flushable {
 
   get paused(): boolean {
     return this.#paused !== 0
+  }
+
+  /** How often reading has gone on after a pause. */
+  get resumes(): number {
+    return this.#resumes
   }
 
   /** Takes the open socket. */
@@ -115,7 +121,9 @@ export class Connection implements Flushable {
   resume(why: number): void {
     const before = this.#paused
     this.#paused &= ~why
-    if (before !== 0 && this.#paused === 0 && !this.#destroyed) this.#socket?.resume()
+    if (before === 0 || this.#paused !== 0) return
+    this.#resumes++
+    if (!this.#destroyed) this.#socket?.resume()
   }
 
   /** Ends the direction to the peer, after all that waits. */

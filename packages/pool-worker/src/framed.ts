@@ -8,7 +8,7 @@ import type { LoadedCodec } from './load.ts'
 import { Outgoing } from './outgoing.ts'
 import type { LocalCaller, OwedQueue } from './owed.ts'
 import type { Place, Side } from './side.ts'
-import { SilenceWatch } from './silence.ts'
+import { type Debt, SilenceWatch } from './silence.ts'
 
 const NOTHING: Buffer = Buffer.alloc(0)
 
@@ -46,7 +46,7 @@ export class Framed implements Side {
     this.#out = new Outgoing(place, before === undefined ? undefined : before.#out.begun)
     this.#owed = this.#out.owed
     this.#fresh = before === undefined
-    this.#silence = new SilenceWatch(place, () => !this.#ended && this.#owed.head?.abandoned === true)
+    this.#silence = new SilenceWatch(place, () => this.#debt)
   }
 
   get written(): number {
@@ -116,15 +116,19 @@ export class Framed implements Side {
     if (!call.written) return this.#out.withdraw(call)
     if (exclusive || !call.complete) return this.#place.lose('abort')
     call.abandoned = true
-    if (this.#owed.head === call) this.#silence.arm()
+    if (this.#owed.head !== call) return
+    this.#silence.disarm() // its time begins now
+    this.#silence.look()
   }
 
   onWrite(): void {
     this.#out.onWrite()
+    if (this.#silence.always) this.#silence.look()
   }
 
   onTaken(): void {
     this.#out.onTaken()
+    if (this.#silence.armed && this.#owed.head?.complete === false) this.#silence.heard() // a long request is on its way
   }
 
   onBytes(chunk: Buffer): boolean {
@@ -160,6 +164,12 @@ export class Framed implements Side {
   retire(): void {
     this.#ended = true
     this.#silence.disarm()
+  }
+
+  get #debt(): Debt {
+    const { head } = this.#owed
+    if (this.#ended || head === undefined || !head.written) return 'nothing'
+    return head.abandoned ? 'abandoned' : 'awaited'
   }
 
   #atBoundary(): boolean {
@@ -219,8 +229,7 @@ export class Framed implements Side {
     if (call.local !== undefined) this.#answer(call.local, start, end)
     else if (call.abandoned) this.#place.send(Kind.FAILED, Flag.DROPPED, call.callId)
     else this.#forward(Kind.REPLY, call.callId, start, end)
-    if (this.#owed.head?.abandoned === true) this.#silence.arm()
-    else if (this.#silence.armed) this.#silence.disarm()
+    if (this.#silence.armed || this.#owed.head?.abandoned === true) this.#silence.look()
   }
 
   /** A frame that nobody asked for belongs to the running hook, or is stray. */

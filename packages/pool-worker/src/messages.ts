@@ -29,6 +29,8 @@ export interface ShardSettings {
   readonly handlers: string | undefined
   readonly maxReplyBytes: number
   readonly probeTimeoutMs: number
+  /** Replies owed and no byte for so long: the connection is lost. */
+  readonly inactivityTimeoutMs: number
   readonly keepAlive: boolean
   readonly keepAliveInitialDelayMs: number
   readonly noDelay: boolean

@@ -1,72 +1,13 @@
 import fc from 'fast-check'
 import * as assert from 'uvu/assert'
 import { Deadlines, type Timed } from '../src/deadlines.ts'
-import type { Cancel, World } from '../src/world.ts'
+import type { World } from '../src/world.ts'
+import { ManualWorld } from './kit/clock.ts'
 import { suite } from './kit/kit.ts'
 
 const test = suite('Deadlines')
 
 const LATE_MS = 16
-
-/** A world whose clock stands still until it is told to go on. */
-class ManualWorld implements World {
-  time: number
-  readonly timers: { at: number; ref: boolean; action: () => void }[] = []
-
-  constructor(time = 0) {
-    this.time = time
-  }
-
-  now(): number {
-    return this.time
-  }
-
-  timer(ms: number, ref: boolean, action: () => void): Cancel {
-    const timer = { at: this.time + ms, ref, action }
-    this.timers.push(timer)
-    return () => this.#drop(timer)
-  }
-
-  immediate(): never {
-    throw new Error('no immediate is needed')
-  }
-
-  random(): number {
-    return 0
-  }
-
-  connectTcp(): never {
-    throw new Error('no socket is needed')
-  }
-
-  connectTls(): never {
-    throw new Error('no socket is needed')
-  }
-
-  /** Lets time pass, and timers fire when they are due. */
-  pass(ms: number): void {
-    const end = this.time + ms
-    for (;;) {
-      const next = this.timers.slice().sort((a, b) => a.at - b.at)[0]
-      if (next === undefined || next.at > end) break
-      this.time = Math.max(this.time, next.at)
-      this.#drop(next)
-      next.action()
-    }
-    this.time = end
-  }
-
-  /** Lets time pass with the event loop blocked: timers are due, and fire after. */
-  stall(ms: number): void {
-    this.time += ms
-    this.pass(0)
-  }
-
-  #drop(timer: { at: number; ref: boolean; action: () => void }): void {
-    const at = this.timers.indexOf(timer)
-    if (at >= 0) this.timers.splice(at, 1)
-  }
-}
 
 interface Entry extends Timed {
   readonly name: string

@@ -63,6 +63,7 @@ export const PLAIN_SETTINGS: ShardSettings = {
   handlers: undefined,
   maxReplyBytes: 1 << 20,
   probeTimeoutMs: 200,
+  inactivityTimeoutMs: Number.POSITIVE_INFINITY,
   keepAlive: true,
   keepAliveInitialDelayMs: 15_000,
   noDelay: true,
