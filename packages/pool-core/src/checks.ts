@@ -1,7 +1,7 @@
 /** How one value of an option is checked: each takes an own value and its name, and returns a safe copy or throws BAD_OPTION. */
 import { SHARE_ENV } from 'node:worker_threads'
 import { badOption } from '@cenote/pool-worker'
-import { nearest } from './foreign.ts'
+import { nearest } from './nearest.ts'
 
 /** Reads one given value; `name` is what a complaint calls it. */
 export type Check<T> = (value: unknown, name: string) => T

@@ -1,87 +1,84 @@
-/** What an unknown option is answered with: the nearest of ours, or ours for another pool's name. */
-/** The word among `words` that needs the fewest edits, if so few that it may be meant. */
-export function nearest(word: string, words: readonly string[]): string | undefined {
-  let best: string | undefined
-  let fewest = Math.min(4, Math.floor(word.length / 3) + 1)
-  for (const candidate of words) {
-    const edits = distance(word.toLowerCase(), candidate.toLowerCase())
-    if (edits < fewest) [best, fewest] = [candidate, edits]
-  }
-  return best
+/** What an unknown option is answered with: ours for another pool's name, why there is none, or the nearest of ours. */
+import { nearest } from './nearest.ts'
+
+/** Ours, with what is to be said of it, and the names of other pools that it stands for. */
+const OURS: readonly (readonly [ours: string, theirs: string])[] = [
+  ['endpoint', 'host port path url uri connectionString socketPath'],
+  ['credentials', 'user username password password1'],
+  ['tls', 'ssl'],
+  ['protocol', 'create destroy validate factory connect verify onConnect Client connection stream'],
+  ['pipelining', 'pipeline maxConcurrentStreams'],
+  ['shards', 'minThreads maxThreads threads workers'],
+  ['maxConnections', 'max poolSize connectionLimit connections maxSockets maxTotalSockets'],
+  ['minConnections', 'min'],
+  ['maxIdle', 'maxFreeSockets'],
+  ['scheduling', 'fifo'],
+  ['acquireTimeoutMs', 'acquireTimeoutMillis connectionTimeoutMillis'],
+  ['connectTimeoutMs', 'createTimeoutMillis connectTimeout connect_timeout'],
+  ['requestTimeoutMs', 'query_timeout headersTimeout bodyTimeout requestTimeout'],
+  ['maxPending', 'maxWaitingClients queueLimit maxQueue'],
+  ['idleTimeoutMs', 'idleTimeoutMillis softIdleTimeoutMillis idleTimeout keepAliveTimeout'],
+  ['maxLifetimeMs', 'maxLifetimeSeconds clientTtl'],
+  ['maxUses', 'maxRequestsPerClient'],
+  ['probeAfterIdleMs', 'testOnBorrow'],
+  ['keepAlive', 'enableKeepAlive keepalives'],
+  ['keepAliveInitialDelayMs', 'keepAliveInitialDelay keepAliveInitialDelayMillis keepalives_idle'],
+  ['backoff.initialMs', 'createRetryIntervalMillis'],
+  ['maxReplyBytes', 'maxResponseSize'],
+  ['pool.close({ timeoutMs })', 'destroyTimeoutMillis gracefulEnd'],
+  ['pool.tryAcquire()', 'waitForConnections'],
+  ['pool.events', 'log'],
+]
+
+/** Why there is none, and the names that it goes for. */
+const NONE: readonly (readonly [why: string, theirs: string])[] = [
+  ['the pool starts when it is made; pool.ready() waits for it', 'autostart'],
+  ['priorities are always 0 to 9, an option of each call', 'priorityRange'],
+  [
+    'idle connections are watched by events, and one timer ends those that had their time',
+    'evictionRunIntervalMillis numTestsPerEvictionRun reapIntervalMillis',
+  ],
+  ["what a released connection needs is the protocol's reset", 'testOnReturn resetOnRelease'],
+  ['callers are told when no connection is open and a connect has failed', 'propagateCreateError'],
+  ['promises are those of the language', 'Promise'],
+  [
+    "a server's hint does not change the limit: idleTimeoutMs stays below it",
+    'keepAliveMaxTimeout maxKeepAliveTimeout keepAliveTimeoutThreshold',
+  ],
+  ['requestTimeoutMs limits a request, idleTimeoutMs an idle connection', 'socketTimeout'],
+  [
+    'the server keeps it: set it in a hook of the protocol; requestTimeoutMs is the limit of a call',
+    'statement_timeout lock_timeout idle_in_transaction_session_timeout',
+  ],
+  [
+    'addresses are tried as Node tries them, and the system chooses the local one',
+    'autoSelectFamily autoSelectFamilyAttemptTimeout localAddress',
+  ],
+  ['TLS sessions are the business of Node', 'maxCachedSessions'],
+  [
+    'HTTP is not spoken here',
+    'maxHeaderSize strictContentLength allowH2 useH2c initialWindowSize connectionWindowSize pingInterval webSocket eventSource interceptors maxOrigins',
+  ],
+  [
+    "it belongs to the database's library, which a protocol wraps: give it as an option of the protocol",
+    'database application_name fallback_application_name client_encoding replication binary options types rows parseInputDatesAsUTC ' +
+      'enableChannelBinding scramMaxIterations sslnegotiation ' +
+      'authPlugins authSwitchHandler bigNumberStrings charset charsetNumber compress connectAttributes dateStrings debug decimalNumbers flags ' +
+      'insecureAuth infileStreamFactory isServer maxPreparedStatements multipleStatements namedPlaceholders nestTables password2 password3 ' +
+      'passwordSha1 pool queryFormat rowsAsArray stringifyObjects supportBigNumbers timezone trace typeCast disableEval enableCleartextPlugin ' +
+      'jsonStrings',
+  ],
+]
+
+function byName(table: readonly (readonly [string, string])[]): ReadonlyMap<string, string> {
+  return new Map(table.flatMap(([answer, theirs]) => theirs.split(' ').map((name): [string, string] => [name, answer])))
 }
 
-/** Levenshtein's distance, in one row. */
-function distance(a: string, b: string): number {
-  if (a.length > 64) return a.length
-  const row = Array.from({ length: b.length + 1 }, (_, j) => j)
-  for (let i = 1; i <= a.length; i++) {
-    let diagonal = i - 1
-    row[0] = i
-    for (let j = 1; j <= b.length; j++) {
-      // In range: j runs from 1 to the row's last index.
-      const above = row[j] as number
-      const left = row[j - 1] as number
-      row[j] = Math.min(above + 1, left + 1, diagonal + (a[i - 1] === b[j - 1] ? 0 : 1))
-      diagonal = above
-    }
-  }
-  return row[b.length] as number
-}
+const NAMED: ReadonlyMap<string, string> = byName(OURS)
+const REFUSED: ReadonlyMap<string, string> = byName(NONE)
 
-/** Options of other pools, by the one of ours that does the same. */
-const FOREIGN: ReadonlyMap<string, string> = new Map([
-  // generic-pool
-  ['max', 'maxConnections'],
-  ['min', 'minConnections'],
-  ['maxWaitingClients', 'maxPending'],
-  ['acquireTimeoutMillis', 'acquireTimeoutMs'],
-  ['idleTimeoutMillis', 'idleTimeoutMs'],
-  ['softIdleTimeoutMillis', 'idleTimeoutMs'],
-  ['testOnBorrow', 'probeAfterIdleMs'],
-  ['testOnReturn', 'probeAfterIdleMs'],
-  ['destroyTimeoutMillis', 'close({ timeoutMs })'],
-  // tarn
-  ['createTimeoutMillis', 'connectTimeoutMs'],
-  ['createRetryIntervalMillis', 'backoff.initialMs'],
-  ['propagateCreateError', 'acquireTimeoutMs'],
-  ['validate', 'probeAfterIdleMs'],
-  // pg-pool
-  ['maxLifetimeSeconds', 'maxLifetimeMs'],
-  ['connectionTimeoutMillis', 'acquireTimeoutMs'],
-  ['query_timeout', 'requestTimeoutMs'],
-  ['statement_timeout', 'requestTimeoutMs'],
-  ['ssl', 'tls'],
-  ['host', 'endpoint'],
-  ['port', 'endpoint'],
-  ['path', 'endpoint'],
-  ['url', 'endpoint'],
-  ['user', 'credentials'],
-  ['username', 'credentials'],
-  ['password', 'credentials'],
-  ['keepAliveInitialDelayMillis', 'keepAliveInitialDelayMs'],
-  // mysql2
-  ['connectionLimit', 'maxConnections'],
-  ['queueLimit', 'maxPending'],
-  ['connectTimeout', 'connectTimeoutMs'],
-  ['idleTimeout', 'idleTimeoutMs'],
-  ['enableKeepAlive', 'keepAlive'],
-  ['keepAliveInitialDelay', 'keepAliveInitialDelayMs'],
-  ['socketPath', 'endpoint'],
-  // undici and node:http
-  ['connections', 'maxConnections'],
-  ['keepAliveTimeout', 'idleTimeoutMs'],
-  ['bodyTimeout', 'requestTimeoutMs'],
-  ['headersTimeout', 'requestTimeoutMs'],
-  ['maxSockets', 'maxConnections'],
-  ['maxTotalSockets', 'maxConnections'],
-  ['maxFreeSockets', 'maxIdle'],
-  // piscina
-  ['minThreads', 'shards'],
-  ['maxThreads', 'shards'],
-  ['threads', 'shards'],
-  ['workers', 'shards'],
-  ['maxQueue', 'maxPending'],
-])
+/** Names of ours that others' names are answered with: options, fields of them, and calls of a pool. */
+export const ANSWERS: readonly string[] = OURS.map(([ours]) => ours)
 
 /**
  * What is wrong with an option that does not exist.
@@ -89,8 +86,10 @@ const FOREIGN: ReadonlyMap<string, string> = new Map([
  * @param known - The names that do.
  */
 export function unknownOption(key: string, known: readonly string[]): string {
-  const ours = FOREIGN.get(key)
+  const ours = NAMED.get(key)
   if (ours !== undefined) return `is unknown here; Cenote's is ${ours}`
+  const why = REFUSED.get(key)
+  if (why !== undefined) return `is unknown here, and Cenote has none: ${why}`
   const near = nearest(key, known)
   return near === undefined ? 'is an unknown option' : `is an unknown option; did you mean ${near}?`
 }

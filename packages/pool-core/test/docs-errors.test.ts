@@ -1,40 +1,60 @@
 import * as assert from 'uvu/assert'
 import { suite } from '../../pool-worker/test/kit/kit.ts'
-import { read, sources } from './support/docs.ts'
+import { markdownFiles, read, sources } from './support/docs.ts'
 
 const test = suite('docs-errors')
 
 const ERRORS = 'packages/pool-worker/src/errors.ts'
 
-/** The codes that the type has. */
+/** The codes of the type, in order. */
 function codes(): string[] {
-  const [, union = ''] = /export type PoolErrorCode =\n(.*?)\n\n/s.exec(read(ERRORS)) ?? []
-  return [...union.matchAll(/^ {2}\| '(\w+)'$/gm)].map(([, code = '']) => code)
+  const [, union = ''] = /^export type PoolErrorCode =\n(.*?)\n\n/ms.exec(read(ERRORS)) ?? []
+  return [...union.matchAll(/^ {2}\| '(\w+)'/gm)].map(([, code = '']) => code)
 }
 
-test('every code has one section of the page on errors, in the order of the type, and no section is for another', () => {
-  const sections = [...read('docs/errors.md').matchAll(/^### `(\w+)`$/gm)].map(([, code]) => code)
-  assert.ok(codes().length >= 21, 'the codes are found')
-  assert.equal(sections, codes())
-})
-
-test('every code is one that something throws', () => {
-  const union = /export type PoolErrorCode =\n.*?\n\n/s
-  const all = sources().map((file) => (file === ERRORS ? read(file).replace(union, '') : read(file)))
-  for (const code of codes())
-    assert.ok(
-      all.some((text) => text.includes(`'${code}'`)),
-      code,
-    )
-})
-
-test('every link to a code leads to its section', () => {
-  const anchors = codes().map((code) => code.toLowerCase())
-  const links = ['README.md', 'docs/options.md'].flatMap((file) =>
-    [...read(file).matchAll(/errors\.md#(\w+)/g)].map(([, anchor = '']) => anchor),
+/** The anchors of a page's headings, as its links name them. */
+function anchors(file: string): string[] {
+  return [...read(file).matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replaceAll(/[^\w\- ]/g, '')
+      .replaceAll(' ', '-'),
   )
-  assert.ok(links.length >= 10, 'the links are found')
-  for (const anchor of links) assert.ok(anchors.includes(anchor), anchor)
+}
+
+test('every code has one section in docs/errors.md, and no section is for another', () => {
+  const told = [...read('docs/errors.md').matchAll(/^### `(\w+)`$/gm)].map(([, code = '']) => code)
+  assert.ok(codes().length > 15, 'the codes are found')
+  assert.equal(told.sort(), codes().sort())
+})
+
+test('every code is thrown somewhere', () => {
+  const code = sources()
+    .filter((file) => file !== ERRORS)
+    .map(read)
+    .join('\n')
+    .replaceAll(/[!=]== '\w+'/g, '') // who asks for a code does not throw it
+  assert.equal(
+    codes().filter((name) => !code.includes(`'${name}'`)),
+    [],
+  )
+})
+
+test('every link between the pages leads somewhere', () => {
+  const pages = markdownFiles().filter((file) => file === 'README.md' || file.startsWith('docs/'))
+  const folder = (file: string): string => (file.includes('/') ? `${file.slice(0, file.lastIndexOf('/'))}/` : '')
+  const links = pages.flatMap((file) =>
+    [...read(file).matchAll(/\]\(([\w./-]*\.md)?(?:#([\w-]+))?\)/g)].map(([, page, anchor]) => ({
+      from: file,
+      to: page === undefined ? file : folder(file) + page,
+      anchor,
+    })),
+  )
+  assert.ok(links.length > 10, 'the links are found')
+  for (const { from, to, anchor } of links) {
+    assert.ok(pages.includes(to), `${from}: ${to}`)
+    if (anchor !== undefined) assert.ok(anchors(to).includes(anchor), `${from}: ${to}#${anchor}`)
+  }
 })
 
 test.run()

@@ -208,7 +208,7 @@ test('options that contradict each other are refused', () => {
 
 test('an unknown option is answered with the nearest one', () => {
   assert.match(refused({ maxConections: 1 }), /did you mean maxConnections\?/)
-  assert.match(refused({ requestTimeout: 1 }), /did you mean requestTimeoutMs\?/)
+  assert.match(refused({ requestTimeouts: 1 }), /did you mean requestTimeoutMs\?/)
   assert.match(refused({ backoff: { maxMS: 1 } }), /^backoff.maxMS: .*did you mean maxMs\?/)
   assert.is(refused({ zzz: 1 }), 'zzz: is an unknown option')
 })
