@@ -109,10 +109,20 @@ export class Coordinator implements LinkMailbox {
     this.#over = true
     const { links } = this.#dispatch
     const error = poolClosed(this.#settings.name, 'maybe-executed')
-    for (const link of links) if (link !== undefined) this.#abandon(link, 'shutdown', error)
+    for (const link of links) {
+      if (link === undefined) continue
+      this.#abandon(link, 'shutdown', error)
+      this.#dispatch.books.suspendShard(link.shard)
+    }
     links.length = 0
     this.#setRefs()
     this.#dispatch.stop()
+  }
+
+  /** The shards have stopped, and no connection is left. */
+  gone(): void {
+    const { books } = this.#dispatch
+    for (const { shard } of books.counts().perShard) books.removeShard(shard)
   }
 
   // What shards tell.
@@ -132,7 +142,7 @@ export class Coordinator implements LinkMailbox {
   opened(line: Line, microseconds: number): void {
     const now = this.#world.now()
     line.openedAt = Math.round(performance.timeOrigin + now)
-    this.#numbers.opened(microseconds)
+    this.#numbers.opened(line.slot, microseconds)
     this.#events.emit('connectionOpened', () => ({ connection: this.leasing.connectionInfo(line), connectMs: microseconds / 1000 }))
     this.#dispatch.connected(line.slot)
     this.upkeep.checkReady()

@@ -102,7 +102,7 @@ export class Dispatch {
       if (type === 'grant')
         this.#granted(waiter as Call, slot) // only calls are put into the books
       else if (type === 'open') {
-        this.numbers.opening++
+        this.numbers.attempts.begin(slot)
         if (link !== undefined) this.#connecting.open(link, slot, (error) => this.connectFailed(slot, error))
       } else if (type === 'probe') link?.probe(slot)
       else {
@@ -164,7 +164,7 @@ export class Dispatch {
   // Connections come and go.
 
   connectFailed(slot: Slot, error: PoolError): void {
-    this.numbers.connectFailures++
+    this.numbers.connectFailed(slot)
     this.events.emit('connectFailed', () => ({ endpoint: printEndpoint(this.#settings.endpoint), error }))
     this.#connecting.failed(error)
     this.books.gone(slot, this.#world.now())

@@ -351,6 +351,7 @@ export class Pool<Req = never, Rep = never, Module = Record<never, never>> {
     const left = await this.#coordinator.drain(timeoutMs)
     this.#coordinator.end()
     await this.#shards.stop(Math.max(STOP_MS, Math.min(CLOSE_MS, left)))
+    this.#coordinator.gone()
   }
 
   #request(request: Req, given: RequestOptions | undefined): Promise<unknown> {

@@ -1,7 +1,9 @@
 /** The pool's numbers: counters that subtract, times as histograms. */
 import { createHistogram, type Histogram, type RecordableHistogram } from 'node:perf_hooks'
 import { type CloseReason, DELAY_RESOLUTION_MS } from '@cenote/pool-worker'
+import { Attempts } from './attempts.ts'
 import type { ConnectionCounts } from './books/counts.ts'
+import type { Slot } from './books/slots.ts'
 
 /** A distribution of times, in milliseconds. */
 export interface Times {
@@ -26,12 +28,17 @@ export interface ShardStats extends ConnectionCounts {
   readonly delay: { readonly p50: number; readonly p99: number; readonly max: number }
 }
 
-/** Everything that only ever grows. `opened − closed` connections are open; `acquired − released` leases are held. */
+/**
+ * Everything that only ever grows. `opened − closed` connections are open; `acquired − released` leases are held;
+ * `opening − opened − connectFailures − connectsAbandoned` connects are under way.
+ */
 export interface Counters {
   /** Connects begun. */
   readonly opening: number
   readonly opened: number
   readonly connectFailures: number
+  /** Connects given up before they had opened or failed: their shard died, or the pool was closed. */
+  readonly connectsAbandoned: number
   /** Open connections that have ended, by reason below. */
   readonly closed: number
   readonly closedBy: Readonly<Partial<Record<CloseReason, number>>>
@@ -64,7 +71,7 @@ export interface PoolStats extends ConnectionCounts {
 
 /** Where the coordinator counts. */
 export class Numbers {
-  opening = 0
+  readonly attempts: Attempts = new Attempts()
   acquired = 0
   released = 0
   requests = 0
@@ -72,18 +79,24 @@ export class Numbers {
   retriesRefused = 0
   handlers = 0
   timeouts = 0
-  connectFailures = 0
   shardsLost = 0
   #opened = 0
+  #connectFailures = 0
   #closed = 0
   readonly #closedBy: Partial<Record<CloseReason, number>> = {}
   readonly #wait: RecordableHistogram = createHistogram()
   readonly #connect: RecordableHistogram = createHistogram()
   readonly #use: RecordableHistogram = createHistogram()
 
-  opened(microseconds: number): void {
+  opened(slot: Slot, microseconds: number): void {
+    this.attempts.end(slot)
     this.#opened++
     record(this.#connect, microseconds)
+  }
+
+  connectFailed(slot: Slot): void {
+    this.attempts.end(slot)
+    this.#connectFailures++
   }
 
   /** A connection that was open has ended. */
@@ -101,12 +114,13 @@ export class Numbers {
   }
 
   counters(): Counters {
-    const { opening, acquired, released, requests, moved, retriesRefused, handlers, timeouts, connectFailures, shardsLost } = this
+    const { attempts, acquired, released, requests, moved, retriesRefused, handlers, timeouts, shardsLost } = this
     const closing = { closed: this.#closed, closedBy: { ...this.#closedBy } }
     return {
-      opening,
+      opening: attempts.begun,
       opened: this.#opened,
-      connectFailures,
+      connectFailures: this.#connectFailures,
+      connectsAbandoned: attempts.abandoned,
       ...closing,
       acquired,
       released,

@@ -1,6 +1,6 @@
 import { basename, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { createPool, type Protocol, protocolAt } from '@cenote/pool-core'
+import { type Protocol, protocolAt } from '@cenote/pool-core'
 import type { ProtocolDefinition } from '@cenote/pool-core/shard'
 import * as assert from 'uvu/assert'
 import { suite } from '../../pool-worker/test/kit/kit.ts'
@@ -22,6 +22,7 @@ import {
   writeBlocks,
 } from './support/docs.ts'
 import { closing, startPeer } from './support/peers.ts'
+import { createPool } from './support/pools.ts'
 import { startResp } from './support/resp-server.ts'
 import { exportsOf, membersOf, undocumented } from './support/surface.ts'
 

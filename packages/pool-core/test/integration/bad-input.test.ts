@@ -1,9 +1,10 @@
 /** What users get wrong, and their protocols, handlers and servers: each is told by its code, and the pool goes on working. */
-import { createPool, type Pool, type PoolError, protocolAt, ReplyError, raw } from '@cenote/pool-core'
+import { type Pool, type PoolError, protocolAt, ReplyError, raw } from '@cenote/pool-core'
 import * as assert from 'uvu/assert'
 import { rejects, suite, until } from '../../../pool-worker/test/kit/kit.ts'
 import { Hook } from '../fixtures/faulty-protocol.ts'
 import { eachShards, type FaultyModule, HANDLERS, oracle, PROTOCOL, serves, story, thrownBy, works } from '../support/faulty.ts'
+import { createPool } from '../support/pools.ts'
 
 const test = suite('bad input')
 

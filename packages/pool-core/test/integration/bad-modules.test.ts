@@ -1,9 +1,10 @@
 /** Modules that cannot be loaded and servers that are not there: each is told by its code, with the cause. */
-import { createPool, handlersAt, protocolAt } from '@cenote/pool-core'
+import { handlersAt, protocolAt } from '@cenote/pool-core'
 import * as assert from 'uvu/assert'
 import { rejects, suite } from '../../../pool-worker/test/kit/kit.ts'
 import { freePort } from '../../../pool-worker/test/kit/servers.ts'
 import { type FaultyModule, fixture, oracle, PROTOCOL, story } from '../support/faulty.ts'
+import { createPool } from '../support/pools.ts'
 
 const test = suite('bad modules')
 

@@ -1,8 +1,9 @@
-import { createPool, handlersAt, type Pool, type PoolOptions, protocolAt } from '@cenote/pool-core'
+import { handlersAt, type Pool, type PoolOptions, protocolAt } from '@cenote/pool-core'
 import * as assert from 'uvu/assert'
 import { rejects, suite, until } from '../../../pool-worker/test/kit/kit.ts'
 import type * as rpcHandlers from '../fixtures/rpc-handlers.ts'
 import type * as rpcProtocol from '../fixtures/rpc-protocol.ts'
+import { createPool } from '../support/pools.ts'
 import { type RpcServer, startRpc } from '../support/rpc-server.ts'
 
 type RpcPool = Pool<rpcProtocol.RpcRequest, unknown, typeof rpcHandlers>

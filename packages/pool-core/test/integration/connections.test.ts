@@ -1,10 +1,11 @@
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
-import { createPool, line } from '@cenote/pool-core'
+import { line } from '@cenote/pool-core'
 import * as assert from 'uvu/assert'
 import { rejects, suite, until } from '../../../pool-worker/test/kit/kit.ts'
 import { freePort } from '../../../pool-worker/test/kit/servers.ts'
 import { acquireAll, fewMs, releaseAll } from '../support/callers.ts'
+import { createPool } from '../support/pools.ts'
 import { sessionsFor } from '../support/sessions.ts'
 
 const test = suite('connections')

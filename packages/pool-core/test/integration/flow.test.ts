@@ -2,11 +2,12 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
-import { createPool, lengthPrefixed, type Pool, type PoolOptions, protocolAt } from '@cenote/pool-core'
+import { lengthPrefixed, type Pool, type PoolOptions, protocolAt } from '@cenote/pool-core'
 import * as assert from 'uvu/assert'
 import { rejects, suite, until } from '../../../pool-worker/test/kit/kit.ts'
 import { startOracle } from '../support/oracle.ts'
 import { atRest, closing, type Peer, settled, startPeer } from '../support/peers.ts'
+import { createPool } from '../support/pools.ts'
 
 const test = suite('flow')
 const keep = closing(test)

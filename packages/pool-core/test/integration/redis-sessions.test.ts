@@ -1,19 +1,10 @@
-import {
-  createPool,
-  handlersAt,
-  type Pool,
-  type PoolOptions,
-  protocolAt,
-  ReplyError,
-  type RespReply,
-  type RespRequest,
-  resp,
-} from '@cenote/pool-core'
+import { handlersAt, type Pool, type PoolOptions, protocolAt, ReplyError, type RespReply, type RespRequest, resp } from '@cenote/pool-core'
 import * as assert from 'uvu/assert'
 import { rejects, skipUnless, suite, until } from '../../../pool-worker/test/kit/kit.ts'
 import { type RedisServer, startRedis } from '../../../pool-worker/test/kit/servers.ts'
 import type * as ioredisProtocol from '../fixtures/ioredis-protocol.ts'
 import type * as redisHandlers from '../fixtures/redis-handlers.ts'
+import { createPool } from '../support/pools.ts'
 
 skipUnless('redis-server')
 const test = suite('redis: what a session leaves behind, pushes, a library as the client')

@@ -1,7 +1,6 @@
 /** `resp()` against a real Redis. */
 import { createHash, randomBytes } from 'node:crypto'
 import {
-  createPool,
   type Pool,
   PoolError,
   type PoolOptions,
@@ -16,6 +15,7 @@ import * as assert from 'uvu/assert'
 import { rejects, skipUnless, suite, until } from '../../../pool-worker/test/kit/kit.ts'
 import { type RedisServer, startRedis } from '../../../pool-worker/test/kit/servers.ts'
 import { atRest, closing } from '../support/peers.ts'
+import { createPool } from '../support/pools.ts'
 
 skipUnless('redis-server')
 

@@ -1,10 +1,11 @@
 /** A call whose connection died goes on to another: how often, and on which condition. */
 import type { Socket } from 'node:net'
-import { createPool, type PoolOptions, protocolAt } from '@cenote/pool-core'
+import { type PoolOptions, protocolAt } from '@cenote/pool-core'
 import * as assert from 'uvu/assert'
 import { rejects, suite, until } from '../../../pool-worker/test/kit/kit.ts'
 import type * as sessionProtocol from '../fixtures/session-protocol.ts'
 import { atRest, closing, type Peer, startPeer } from '../support/peers.ts'
+import { createPool } from '../support/pools.ts'
 import { type SessionPool, sessionsFor } from '../support/sessions.ts'
 
 const test = suite('retries')

@@ -1,20 +1,11 @@
 import { connect, createServer, type Server, type Socket } from 'node:net'
-import {
-  createPool,
-  handlersAt,
-  type Pool,
-  PoolError,
-  type PoolOptions,
-  ReplyError,
-  type RespReply,
-  type RespRequest,
-  resp,
-} from '@cenote/pool-core'
+import { handlersAt, type Pool, PoolError, type PoolOptions, ReplyError, type RespReply, type RespRequest, resp } from '@cenote/pool-core'
 import * as assert from 'uvu/assert'
 import { rejects, skipUnless, suite, until } from '../../../pool-worker/test/kit/kit.ts'
 import { freePort, startRedis } from '../../../pool-worker/test/kit/servers.ts'
 import type * as counting from '../fixtures/counting-handlers.ts'
 import { socketCount } from '../support/descriptors.ts'
+import { createPool } from '../support/pools.ts'
 
 skipUnless('redis-server')
 const test = suite('server-loss', { timeoutMs: 30_000 })

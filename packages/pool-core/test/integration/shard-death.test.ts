@@ -1,12 +1,13 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import type { Worker } from 'node:worker_threads'
-import { createPool, handlersAt, type Lease, line, type Pool, PoolError, type PoolOptions } from '@cenote/pool-core'
+import { handlersAt, type Lease, line, type Pool, PoolError, type PoolOptions } from '@cenote/pool-core'
 import * as assert from 'uvu/assert'
 import { rejects, suite, until } from '../../../pool-worker/test/kit/kit.ts'
 import type * as mortal from '../fixtures/mortal-handlers.ts'
 import { assertBalanced } from '../support/balance.ts'
 import { atRest, closing, type Peer, startPeer } from '../support/peers.ts'
+import { createPool } from '../support/pools.ts'
 
 const test = suite('shard-death')
 const kept = closing(test)

@@ -1,11 +1,12 @@
 import { createServer } from 'node:net'
-import { createPool, handlersAt, type Pool, PoolError, type PoolOptions, protocolAt } from '@cenote/pool-core'
+import { handlersAt, type Pool, PoolError, type PoolOptions, protocolAt } from '@cenote/pool-core'
 import * as assert from 'uvu/assert'
 import { rejects, suite, until } from '../../../pool-worker/test/kit/kit.ts'
 import { freePort } from '../../../pool-worker/test/kit/servers.ts'
 import type * as sessionHandlers from '../fixtures/session-handlers.ts'
 import type * as sessionProtocol from '../fixtures/session-protocol.ts'
 import { acquireAll, reasonOf, releaseAll } from '../support/callers.ts'
+import { createPool } from '../support/pools.ts'
 import { type SessionServer, startSessions } from '../support/session-server.ts'
 
 const test = suite('sizing')

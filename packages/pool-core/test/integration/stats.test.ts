@@ -1,29 +1,21 @@
-import type { PoolStats, ShardStats, Times } from '@cenote/pool-core'
+import type { PoolStats, Times } from '@cenote/pool-core'
 import * as assert from 'uvu/assert'
 import { rejects, suite, until } from '../../../pool-worker/test/kit/kit.ts'
 import { freePort } from '../../../pool-worker/test/kit/servers.ts'
+import { final, momentary } from '../support/adds-up.ts'
 import { acquireAll, fewMs, releaseAll } from '../support/callers.ts'
 import { type SessionPool, sessionsFor } from '../support/sessions.ts'
 
 const test = suite('stats')
 const { server, open } = sessionsFor(test, { shards: 2, maxConnections: 6 })
 
-const STATES = ['idle', 'opening', 'inUse', 'resetting', 'closing'] as const
-
-const sumOf = (numbers: readonly number[]): number => numbers.reduce((sum, number) => sum + number, 0)
-const statesOf = (stats: PoolStats | ShardStats): number => sumOf(STATES.map((state) => stats[state]))
-
 /** What holds at every moment, whatever happens. */
 function assertAddsUp(stats: PoolStats): void {
-  const { connections, opening, counters, shards } = stats
-  assert.is(statesOf(stats), connections, 'the states add up')
-  for (const shard of shards) assert.is(statesOf(shard), shard.connections, `the states of shard ${shard.shard} add up`)
-  for (const state of [...STATES, 'connections'] as const) assert.is(sumOf(shards.map((shard) => shard[state])), stats[state], state)
-  const { opened, closed, closedBy, acquired, released, connectFailures } = counters
-  assert.is(sumOf(Object.values(closedBy)), closed, 'the reasons add up')
-  assert.ok(acquired >= released && opened >= closed && counters.opening >= opened + connectFailures)
+  assert.equal(momentary(stats), [])
+  const { connections, opening, counters } = stats
   // Among `opening` are those that are probed, which are open.
-  assert.ok(opened - closed <= connections && opened - closed >= connections - opening, `${opened} − ${closed} are open of ${connections}`)
+  const open = counters.opened - counters.closed
+  assert.ok(open <= connections && open >= connections - opening, `${open} are open of ${connections}`)
 }
 
 /** What holds when nothing is under way. */
@@ -32,7 +24,7 @@ function assertAtRest(pool: SessionPool): void {
   assert.is(idle, connections)
   assert.is(counters.opened - counters.closed, connections, 'opened − closed are open')
   assert.is(counters.acquired, counters.released)
-  assert.is(counters.opening, counters.opened + counters.connectFailures)
+  assert.is(counters.opening, counters.opened + counters.connectFailures + counters.connectsAbandoned)
   assert.equal(pending, { leases: 0, requests: 0 })
   assert.equal(pool.check(), [])
 }
@@ -134,6 +126,34 @@ for (const shards of [0, 2]) {
     const { opening, opened, connectFailures, closed } = pool.stats().counters
     assert.equal([opening, opened, connectFailures, closed], [1, 0, 1, 0])
     assertAtRest(pool)
+  })
+}
+
+for (const shards of [0, 2]) {
+  test(`shards: ${shards}: a connect that nobody saw to its end is counted as abandoned, be it the pool or a shard that ends`, async () => {
+    const silent = (): Promise<never> => new Promise(() => undefined)
+    const pool = await open({ shards, maxConnections: 2, minConnections: 2, credentials: silent })
+    const acquired = rejects(pool.acquire(), 'POOL_CLOSED')
+    assert.is(pool.stats().opening, 2)
+    await pool.close()
+    await acquired
+    const { opening, opened, connectFailures, connectsAbandoned } = pool.stats().counters
+    assert.equal([opening, opened, connectFailures, connectsAbandoned], [2, 0, 0, 2])
+  })
+
+  test(`shards: ${shards}: a pool that is closed tells what it has done, and that nothing is left`, async () => {
+    const pool = await open({ shards, maxConnections: 3 })
+    const lease = await pool.acquire()
+    const working = rejects(pool.handlers.stubborn('on'), 'POOL_CLOSED')
+    await until(() => pool.stats().shards.some(({ handlers }) => handlers === 1), 'the handler runs')
+    await pool.close({ timeoutMs: 1 })
+    await working
+    const { connections, idle, inUse, closing, counters } = pool.stats()
+    assert.equal([connections, idle, inUse, closing], [0, 0, 0, 0])
+    assert.equal([counters.opened, counters.closedBy], [2, { shutdown: 2 }])
+    assert.is(counters.acquired - counters.released, 1, 'its holder has it still')
+    lease.release()
+    assert.equal(final(pool.stats()), [])
   })
 }
 

@@ -2,11 +2,12 @@ import { createHash } from 'node:crypto'
 import type { Socket } from 'node:net'
 import { PassThrough, Readable, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { createPool, type Lease, type Pool, PoolError, type PoolOptions, raw, resp } from '@cenote/pool-core'
+import { type Lease, type Pool, PoolError, type PoolOptions, raw, resp } from '@cenote/pool-core'
 import * as assert from 'uvu/assert'
 import { rejects, suite } from '../../../pool-worker/test/kit/kit.ts'
 import { checksum, digest, failure, flood, MiB, noise, readExactly } from '../support/bytes.ts'
 import { atRest, closing, echo, type Peer, type PeerOptions, startPeer } from '../support/peers.ts'
+import { createPool } from '../support/pools.ts'
 
 const test = suite('streams in use')
 const keep = closing(test)

@@ -2,11 +2,12 @@ import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { createPool, type Pool, PoolError, type PoolOptions, raw } from '@cenote/pool-core'
+import { type Pool, PoolError, type PoolOptions, raw } from '@cenote/pool-core'
 import * as assert from 'uvu/assert'
 import { rejects, suite, until } from '../../../pool-worker/test/kit/kit.ts'
 import { checksum, digest, failure, flood, MiB, NOISE, noise, readExactly } from '../support/bytes.ts'
 import { atRest, closing, echo, type Peer, type PeerOptions, settled, startPeer } from '../support/peers.ts'
+import { createPool } from '../support/pools.ts'
 
 const test = suite('streams')
 const keep = closing(test)

@@ -2,12 +2,13 @@ import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
-import { createPool, line, type Pool, PoolError, type PoolOptions, protocolAt, raw } from '@cenote/pool-core'
+import { line, type Pool, PoolError, type PoolOptions, protocolAt, raw } from '@cenote/pool-core'
 import * as assert from 'uvu/assert'
 import { type Certificate, type Certificates, makeCertificates } from '../../../pool-worker/test/kit/certificates.ts'
 import { haveProgram } from '../../../pool-worker/test/kit/children.ts'
 import { rejects, skipUnless, suite, until } from '../../../pool-worker/test/kit/kit.ts'
 import { atRest, closing, echo, type Peer, type PeerOptions, startPeer } from '../support/peers.ts'
+import { createPool } from '../support/pools.ts'
 
 skipUnless('openssl')
 

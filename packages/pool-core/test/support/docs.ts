@@ -3,7 +3,7 @@ import { spawn, spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { build } from 'esbuild'
+import { build, stop } from 'esbuild'
 import { guard } from '../../../pool-worker/test/kit/children.ts'
 
 /** The repository's root, seen from this file and from the bundle of a test. */
@@ -138,6 +138,7 @@ export async function transpile(folder: string, blocks: readonly Block[], ports:
   const entryPoints = blocks.map(({ path }) => join(folder, `${path}.ts`))
   const common = { format: 'esm', platform: 'node', target: 'node20', logLevel: 'silent' } as const
   const { outputFiles } = await build({ ...common, entryPoints, outdir: folder, outbase: folder, write: false })
+  await stop() // its service would stay, and hold two pipes
   for (const { path, text } of outputFiles) {
     writeFileSync(
       path,

@@ -1,9 +1,10 @@
 /** A pool whose protocol and handlers fail when told to, over the oracle. */
-import { createPool, type Handlers, handlersAt, type Pool, type PoolError, type PoolOptions, protocolAt } from '@cenote/pool-core'
+import { type Handlers, handlersAt, type Pool, type PoolError, type PoolOptions, protocolAt } from '@cenote/pool-core'
 import type { Test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { until } from '../../../pool-worker/test/kit/kit.ts'
 import { type Oracle, startOracle } from './oracle.ts'
+import { createPool } from './pools.ts'
 
 export type FaultyModule = typeof import('../fixtures/faulty-protocol.ts')
 export type FaultyHandlers = typeof import('../fixtures/faulty-handlers.ts')

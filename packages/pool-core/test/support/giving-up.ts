@@ -1,8 +1,9 @@
 /** Callers who give up, in all the ways of asking the oracle, and what must hold of the pool afterwards. */
-import { createPool, handlersAt, type Pool, PoolError, type PoolOptions, protocolAt } from '@cenote/pool-core'
+import { handlersAt, type Pool, PoolError, type PoolOptions, protocolAt } from '@cenote/pool-core'
 import * as assert from 'uvu/assert'
 import { until } from '../../../pool-worker/test/kit/kit.ts'
 import { type Oracle, startOracle } from './oracle.ts'
+import { createPool } from './pools.ts'
 
 type OracleHandlers = typeof import('../fixtures/oracle-handlers.ts')
 export type OraclePool = Pool<string, string, OracleHandlers>

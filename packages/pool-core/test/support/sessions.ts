@@ -1,9 +1,10 @@
 /** What the tests of sessions share: a server of its own for each test, and pools on it. */
-import { createPool, handlersAt, type Pool, type PoolOptions, protocolAt } from '@cenote/pool-core'
+import { handlersAt, type Pool, type PoolOptions, protocolAt } from '@cenote/pool-core'
 import type { Test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type * as sessionHandlers from '../fixtures/session-handlers.ts'
 import type * as sessionProtocol from '../fixtures/session-protocol.ts'
+import { createPool } from './pools.ts'
 import { type SessionServer, startSessions } from './session-server.ts'
 
 export type SessionPool = Pool<string, string, typeof sessionHandlers>

@@ -27,6 +27,16 @@ let running = 0
 let current = ''
 let hookFailed = false
 const unrun = new Set<string>()
+const everyTest = { before: [] as Callback[], after: [] as Callback[] }
+
+/**
+ * Runs around every test of this file, whatever its suite: `before` ahead of the suite's own `before.each`, `after` when its
+ * `after.each` have cleaned up. Each has the time limit of a test, and fails the test when it throws.
+ */
+export function aroundEveryTest(before: Callback, after: Callback): void {
+  everyTest.before.push(before)
+  everyTest.after.push(after)
+}
 
 /**
  * Skips all tests of this file when a program is absent, and says how to get it. Call it first. With CI=true a missing program is an
@@ -56,9 +66,9 @@ export function suite(name: string, { timeoutMs = TEST_TIMEOUT_MS }: SuiteOption
       const step = async (action: Callback): Promise<void> => {
         await limited(() => action(context), timeoutMs).catch((thrown: unknown) => errors.push(toError(thrown)))
       }
-      for (const hook of each.before) await step(hook)
+      for (const hook of [...everyTest.before, ...each.before]) await step(hook)
       if (errors.length === 0) await step(handler)
-      for (const hook of each.after) await step(hook)
+      for (const hook of [...each.after, ...everyTest.after]) await step(hook)
       current = ''
       if (errors.length > 0) throw joined(errors)
     }

@@ -47,6 +47,14 @@ for (const hook of ['before', 'after', 'before-each', 'after-each']) {
   test(`a hook that throws fails its file: ${hook}`, () => fails(`throws-in-${hook}`, /failed|ended with code/, /the hook broke/))
 }
 
+test('what is around every test runs outside the hooks of each suite, and fails its test', async () => {
+  const { output, failed } = await run('around-every-test')
+  assert.match(output, 'before before each of one one after each of one after')
+  assert.match(output, 'before before each of two two after each of two after')
+  assert.match(output, /FAIL +last +"a test that leaves something"[\s\S]*something was left behind/)
+  assert.is(failed, 1)
+})
+
 test('throwing null fails', () => fails('throws-null', /1 of 1 tests failed/, /thrown that is no Error: null/))
 
 test('a test that never settles fails after its time', () => fails('hangs-in-test', /1 of 1 tests failed/, /took longer than 100 ms/))

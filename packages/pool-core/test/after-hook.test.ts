@@ -1,0 +1,76 @@
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import { Worker } from 'node:worker_threads'
+import type { Counters, PoolStats, ShardStats } from '@cenote/pool-core'
+import * as assert from 'uvu/assert'
+import { suite, until } from '../../pool-worker/test/kit/kit.ts'
+import { final, momentary } from './support/adds-up.ts'
+import { leftovers, resources } from './support/leftovers.ts'
+import { listen } from './support/peers.ts'
+
+const test = suite('after every test')
+
+const NOTHING = { count: 0, mean: 0, p50: 0, p90: 0, p99: 0, max: 0 }
+const EMPTY = { connections: 0, idle: 0, opening: 0, inUse: 0, resetting: 0, closing: 0 }
+const SHARD: ShardStats = { ...EMPTY, shard: 0, state: 'restarting', handlers: 0, utilization: 0, delay: { p50: 0, p99: 0, max: 0 } }
+
+const COUNTERS: Counters = {
+  opening: 6,
+  opened: 3,
+  connectFailures: 2,
+  connectsAbandoned: 1,
+  closed: 3,
+  closedBy: { shutdown: 2, idle: 1 },
+  acquired: 5,
+  released: 5,
+  requests: 7,
+  moved: 0,
+  retriesRefused: 0,
+  handlers: 0,
+  timeouts: 0,
+  shardsLost: 0,
+}
+
+function statsOf(counters: Partial<Counters> = {}, more: Partial<PoolStats> = {}, shard: Partial<ShardStats> = {}): PoolStats {
+  const times = { wait: NOTHING, connect: NOTHING, use: NOTHING }
+  const pending = { leases: 0, requests: 0 }
+  return { name: 'it', ...EMPTY, pending, counters: { ...COUNTERS, ...counters }, ...times, shards: [{ ...SHARD, ...shard }], ...more }
+}
+
+test('numbers that add up are right', () => {
+  assert.equal(final(statsOf()), [])
+  assert.equal(momentary(statsOf({ closed: 2, closedBy: { idle: 2 } }, { connections: 1, idle: 1 }, { connections: 1, idle: 1 })), [])
+})
+
+const WRONG: readonly [string, RegExp, PoolStats][] = [
+  ['a connection that is still counted', /connections: 1/, statsOf({}, { connections: 1, idle: 1 }, { connections: 1, idle: 1 })],
+  ['a state that is counted twice', /the states add up/, statsOf({}, { idle: 1 }, { idle: 1 })],
+  ['a shard that differs from the whole', /closing of all shards/, statsOf({}, {}, { connections: 1, closing: 1 })],
+  ['a caller who still waits', /pending leases: 1/, statsOf({}, { pending: { leases: 1, requests: 0 } })],
+  ['a handler that still runs', /handlers: 1/, statsOf({}, {}, { handlers: 1 })],
+  ['a reason that was not counted', /the reasons/, statsOf({ closedBy: { idle: 1 } })],
+  ['a connection whose end was not counted', /opened = closed: 3, 2/, statsOf({ closed: 2, closedBy: { idle: 2 } })],
+  ['a connect of which nothing is known', /opening = /, statsOf({ opening: 7 })],
+  ['a lease that was not given back', /acquired = released: 6, 5/, statsOf({ acquired: 6 })],
+  ['a lease that was given back twice', /more has ended than begun: acquired/, statsOf({ released: 6 })],
+]
+
+for (const [what, told, stats] of WRONG) test(`it is told: ${what}`, () => assert.match(final(stats).join('; '), told))
+
+test('what a test leaves in the process is told by its kind: a server, a thread, a timer that keeps nothing alive', async () => {
+  const before = resources()
+  const server = createServer()
+  await listen(server)
+  const worker = new Worker('require("node:worker_threads").parentPort.on("message", () => undefined)', { eval: true })
+  await once(worker, 'online')
+  const timer = setTimeout(() => undefined, 1e9)
+  timer.unref()
+  const left = leftovers(before).join(' ')
+  for (const kind of ['socket: 1', 'TCPServerWrap: 1', 'thread: 1', 'timer: 1']) assert.match(left, kind)
+  clearTimeout(timer)
+  server.close()
+  await worker.terminate()
+  await until(() => leftovers(before).length === 0, 'all of it is gone')
+})
+
+test.run()

@@ -1,0 +1,48 @@
+/** What all numbers of a pool must add up to: at every moment, and when it is closed. The one place that knows the equations. */
+import type { Counters, PoolStats, ShardStats } from '@cenote/pool-core'
+
+/** Every state that a connection can be counted in. */
+export const STATES = ['idle', 'opening', 'inUse', 'resetting', 'closing'] as const
+
+const sumOf = (numbers: readonly number[]): number => numbers.reduce((sum, number) => sum + number, 0)
+const statesOf = (stats: PoolStats | ShardStats): number => sumOf(STATES.map((state) => stats[state]))
+
+/** Sums of counters that are equal when nothing is under way: each begun is ended in one of these ways. */
+const ENDS: readonly (readonly [what: string, begun: (counters: Counters) => number, ended: (counters: Counters) => number])[] = [
+  ['opening = opened + connectFailures + connectsAbandoned', (n) => n.opening, (n) => n.opened + n.connectFailures + n.connectsAbandoned],
+  ['opened = closed', (n) => n.opened, (n) => n.closed],
+  ['acquired = released', (n) => n.acquired, (n) => n.released],
+]
+
+/** What does not hold, though it must at every moment. */
+export function momentary(stats: PoolStats): string[] {
+  const { connections, counters, shards } = stats
+  const equal: [string, number, number][] = [
+    ['the states add up to connections', statesOf(stats), connections],
+    ['the reasons add up to closed', sumOf(Object.values(counters.closedBy)), counters.closed],
+    ...[...STATES, 'connections' as const].map((key): [string, number, number] => [
+      `${key} of all shards`,
+      sumOf(shards.map((shard) => shard[key])),
+      stats[key],
+    ]),
+    ...shards.map((shard): [string, number, number] => [`the states of shard ${shard.shard}`, statesOf(shard), shard.connections]),
+  ]
+  const negative = ENDS.filter(([, begun, ended]) => begun(counters) < ended(counters)).map(
+    ([what]) => `more has ended than begun: ${what}`,
+  )
+  return [...equal.flatMap(([what, is, ought]) => (is === ought ? [] : [`${what}: ${is}, not ${ought}`])), ...negative]
+}
+
+/** What does not hold of a pool that is closed and whose leases are all released: every gauge is zero, and the counters subtract. */
+export function final(stats: PoolStats): string[] {
+  const { connections, pending, shards, counters } = stats
+  const gauges = { connections, 'pending leases': pending.leases, 'pending requests': pending.requests }
+  const handlers = sumOf(shards.map((shard) => shard.handlers))
+  return [
+    ...momentary(stats),
+    ...Object.entries({ ...gauges, handlers }).flatMap(([what, value]) => (value === 0 ? [] : [`${what}: ${value}`])),
+    ...ENDS.flatMap(([what, begun, ended]) =>
+      begun(counters) === ended(counters) ? [] : [`${what}: ${begun(counters)}, ${ended(counters)}`],
+    ),
+  ]
+}
