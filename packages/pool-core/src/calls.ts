@@ -5,6 +5,7 @@ import type { Slot } from './books/slots.ts'
 import type { Lease } from './lease.ts'
 import { withOutcome } from './refusals.ts'
 import type { Run } from './runs.ts'
+import type { CallTrace } from './telemetry/traces.ts'
 
 /**
  * One wait. As a 'request' it takes a place on a shared connection, or goes over its lease; as a 'lease' it waits for a
@@ -39,6 +40,8 @@ export class Call implements Waiter, Timed {
   queuedAt = 0
   /** The handler whose caller this is. */
   run: Run | undefined = undefined
+  /** What observers are told of it, while there are any. */
+  trace: CallTrace | undefined = undefined
   readonly timeoutMs: number
 
   readonly request: unknown

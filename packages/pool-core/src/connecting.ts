@@ -4,6 +4,8 @@ import { backoffMs } from './backoff.ts'
 import type { Slot } from './books/slots.ts'
 import type { Link } from './link.ts'
 import type { Settings } from './options.ts'
+import { openObserved } from './telemetry/connects.ts'
+import type { Traces } from './telemetry/traces.ts'
 
 /**
  * Knows how connecting has gone lately. After a failure the gate stays shut for a time that grows with each failure in
@@ -12,6 +14,7 @@ import type { Settings } from './options.ts'
 export class Connecting {
   readonly #settings: Settings
   readonly #world: World
+  readonly #traces: Traces
   readonly #setGate: (open: boolean) => void
   #failures = 0
   #lastError: PoolError | undefined = undefined
@@ -19,9 +22,10 @@ export class Connecting {
   /** Waits for credentials, and how each is ended. */
   readonly #asked: Set<() => void> = new Set()
 
-  constructor(settings: Settings, world: World, setGate: (open: boolean) => void) {
+  constructor(settings: Settings, world: World, setGate: (open: boolean) => void, traces: Traces) {
     this.#settings = settings
     this.#world = world
+    this.#traces = traces
     this.#setGate = setGate
   }
 
@@ -33,7 +37,7 @@ export class Connecting {
   /** Has a shard open the slot's connection, with credentials asked for now. `refused`: there were none in time. */
   open(link: Link, slot: Slot, refused: (error: PoolError) => void): void {
     const { endpoint, credentials, connectTimeoutMs } = this.#settings
-    if (credentials === undefined) return link.open(slot, connectTimeoutMs, { endpoint })
+    if (credentials === undefined) return openObserved(this.#traces, link, slot, connectTimeoutMs, { endpoint })
     const { serial } = slot
     const since = this.#world.now()
     let waiting = true
@@ -59,7 +63,10 @@ export class Connecting {
     const cancel = connectTimeoutMs === Number.POSITIVE_INFINITY ? () => undefined : this.#world.timer(connectTimeoutMs, false, expire)
     this.#asked.add(forget)
     const granted = (answer: Awaited<ReturnType<typeof credentials>>) =>
-      conclude(() => link.open(slot, Math.max(1, connectTimeoutMs - (this.#world.now() - since)), { endpoint, credentials: answer }))
+      conclude(() => {
+        const left = Math.max(1, connectTimeoutMs - (this.#world.now() - since))
+        openObserved(this.#traces, link, slot, left, { endpoint, credentials: answer })
+      })
     const failed = (cause: unknown) =>
       conclude(() =>
         refused(new PoolError('HOOK_FAILED', 'credentials: the function failed', { phase: 'connect', outcome: 'not-sent', cause })),

@@ -19,7 +19,10 @@ import { overview } from './overview.ts'
 import { answeredTooLate, connectionLost, poolClosed, ranTooLong, waitedTooLong, withOutcome } from './refusals.ts'
 import type { ShardEvent } from './shards.ts'
 import { Numbers, type PoolStats } from './stats.ts'
+import { follow, observed, requestChannel } from './telemetry/channels.ts'
+import { connectOver } from './telemetry/connects.ts'
 import type { Events } from './telemetry/events.ts'
+import type { CallTrace } from './telemetry/traces.ts'
 import { Upkeep } from './upkeep.ts'
 import { Waits } from './waits.ts'
 
@@ -70,17 +73,17 @@ export class Coordinator implements LinkMailbox {
   // What callers ask.
 
   /** A place on a shared connection, and the reply. */
-  request(request: unknown, options: CallOptions & { readonly idempotent?: boolean | undefined }): Promise<unknown> {
+  request(request: unknown, options: CallOptions): Promise<unknown> {
+    const timeoutMs = options.timeoutMs ?? this.#settings.requestTimeoutMs
+    if (!observed(requestChannel)) return this.#request(request, options, timeoutMs, undefined)
+    const trace = this.#dispatch.traces.request(timeoutMs, options.priority)
+    return follow(requestChannel, trace, () => this.#request(request, options, timeoutMs, trace))
+  }
+
+  #request(request: unknown, options: CallOptions, timeoutMs: number, trace: CallTrace | undefined): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      const call = new Call(
-        'request',
-        options.timeoutMs ?? this.#settings.requestTimeoutMs,
-        resolve,
-        reject,
-        request,
-        undefined,
-        options.idempotent,
-      )
+      const call = new Call('request', timeoutMs, resolve, reject, request, undefined, options.idempotent)
+      call.trace = trace
       call.priority = options.priority ?? 0
       this.#numbers.requests++
       if (this.#waits.begin(call, options.signal)) this.#dispatch.admit(call)
@@ -142,6 +145,7 @@ export class Coordinator implements LinkMailbox {
   opened(line: Line, microseconds: number): void {
     const now = this.#world.now()
     line.openedAt = Math.round(performance.timeOrigin + now)
+    connectOver(line, undefined)
     this.#numbers.opened(line.slot, microseconds)
     this.#events.emit('connectionOpened', () => ({ connection: this.leasing.connectionInfo(line), connectMs: microseconds / 1000 }))
     this.#dispatch.connected(line.slot)
@@ -172,7 +176,9 @@ export class Coordinator implements LinkMailbox {
     const calls = this.#dispatch.link(line).dissolve(line)
     if (line.openedAt === 0) {
       const failure = new PoolError('CONNECT_FAILED', 'the connection did not come', { phase: 'connect', cause })
-      return this.#dispatch.connectFailed(slot, PoolError.is(cause) ? cause : failure)
+      const error = PoolError.is(cause) ? cause : failure
+      connectOver(line, info.times, error)
+      return this.#dispatch.connectFailed(slot, error)
     }
     this.#ended(line, line.closing ?? info.reason, PoolError.is(cause) ? cause : undefined)
     this.handling.ended(line) // one that waits still: of a handler that has begun, DONE came before
@@ -259,7 +265,7 @@ export class Coordinator implements LinkMailbox {
 
   /** A connection has ended: counts it, if it was ever open. */
   #ended(line: Line, reason: CloseReason, error?: PoolError): void {
-    if (line.openedAt === 0) return
+    if (line.openedAt === 0) return connectOver(line, undefined, error ?? connectionLost(`the connect was given up: ${reason}`, 'not-sent'))
     this.#numbers.closed(reason)
     this.#events.emit('connectionClosed', () => ({ connection: this.leasing.connectionInfo(line), reason, error }))
   }

@@ -14,6 +14,7 @@ import { connectFailed, poolClosed, queueFull, type Situation, waitedTooLong } f
 import { Retries } from './retries.ts'
 import type { Numbers } from './stats.ts'
 import type { Events } from './telemetry/events.ts'
+import { Traces } from './telemetry/traces.ts'
 import type { Waits } from './waits.ts'
 
 /** Below the coordinator, which tells it what has happened; above the links, which it tells what to do. */
@@ -23,6 +24,7 @@ export class Dispatch {
   readonly numbers: Numbers
   readonly events: Events
   readonly retries: Retries
+  readonly traces: Traces
   /** By shard; undefined while it is being replaced. */
   readonly links: (Link | undefined)[] = []
   readonly #settings: Settings
@@ -39,16 +41,22 @@ export class Dispatch {
     this.waits = waits
     this.numbers = numbers
     this.events = events
+    this.traces = new Traces(settings.name, world)
     this.retries = new Retries(settings, world, numbers)
     const pipelining = settings.pipelining ?? language.pipelining
     this.#exclusive = pipelining === 1
     const probeAfterIdleMs = language.hasProbe ? settings.probeAfterIdleMs : Number.POSITIVE_INFINITY
     this.books = new Books({ ...settings, pipelining, probeAfterIdleMs }, (slot) => this.links[slot.shard]?.fit(slot) ?? false)
-    this.#connecting = new Connecting(settings, world, (open) => {
-      this.books.setGate(open, world.now())
-      if (open) this.refill()
-      this.act()
-    })
+    this.#connecting = new Connecting(
+      settings,
+      world,
+      (open) => {
+        this.books.setGate(open, world.now())
+        if (open) this.refill()
+        this.act()
+      },
+      this.traces,
+    )
   }
 
   /** Whether `close()` was called. */
@@ -130,14 +138,17 @@ export class Dispatch {
       this.numbers.waited(now - call.queuedAt)
       if (call.kind === 'request' && call.deadline <= now) return this.#tooLate(call, slot, now)
     }
-    if (call.kind === 'lease') this.waits.resolve(call, slot)
-    else if (line !== undefined) this.send(line, call)
+    if (call.kind === 'lease') {
+      if (line !== undefined) call.trace?.placed(this.describe(line))
+      this.waits.resolve(call, slot)
+    } else if (line !== undefined) this.send(line, call)
   }
 
   /** Sends a call's request over a line. What the codec refuses is told to its caller alone. */
   send(line: Line, call: Call): void {
     try {
       this.link(line).send(line, call)
+      call.trace?.placed(this.describe(line))
     } catch (thrown) {
       this.waits.reject(call, badRequest(thrown))
       if (call.lease === undefined) {

@@ -7,6 +7,8 @@ import type { Dispatch } from './dispatch.ts'
 import type { Line } from './line.ts'
 import type { Settings } from './options.ts'
 import { Run } from './runs.ts'
+import { follow, handlerChannel, observed } from './telemetry/channels.ts'
+import type { CallTrace } from './telemetry/traces.ts'
 
 export class Handling {
   readonly #settings: Settings
@@ -19,13 +21,17 @@ export class Handling {
     this.#dispatch = dispatch
   }
 
-  handle(
-    name: string,
-    input: unknown,
-    options: CallOptions & { readonly onProgress?: ((value: unknown) => void) | undefined },
-  ): Promise<unknown> {
+  handle(name: string, input: unknown, options: CallOptions): Promise<unknown> {
+    const timeoutMs = options.timeoutMs ?? this.#settings.handlerTimeoutMs
+    if (!observed(handlerChannel)) return this.#handle(name, input, options, timeoutMs, undefined)
+    const trace = this.#dispatch.traces.handler(name, timeoutMs, options.priority)
+    return follow(handlerChannel, trace, () => this.#handle(name, input, options, timeoutMs, trace))
+  }
+
+  #handle(name: string, input: unknown, options: CallOptions, timeoutMs: number, trace: CallTrace | undefined): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      const call = new Call('lease', options.timeoutMs ?? this.#settings.handlerTimeoutMs, resolve, reject)
+      const call = new Call('lease', timeoutMs, resolve, reject)
+      call.trace = trace
       const run = new Run(call, name, input, options.onProgress)
       call.run = run
       call.priority = options.priority ?? 0
@@ -47,6 +53,7 @@ export class Handling {
     )
     run.ticket = ticket
     ticket.moves = run.call.moves
+    ticket.trace = run.call.trace
     ticket.priority = run.call.priority
     if (waits.begin(ticket, undefined)) this.#dispatch.admit(ticket)
   }

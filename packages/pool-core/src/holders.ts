@@ -1,5 +1,6 @@
 /** Who holds which connection: derived from the lines whenever somebody asks, so that nothing is kept for it. */
 import { type Endpoint, printEndpoint } from '@cenote/pool-worker'
+import type { Slot } from './books/slots.ts'
 import type { ConnectionInfo } from './lease.ts'
 import type { Line } from './line.ts'
 import type { Link } from './link.ts'
@@ -17,10 +18,15 @@ export interface LeaseInfo {
   readonly handler?: string | undefined
 }
 
+/** Unique within a pool's life. */
+export function connectionId({ shard, index }: Slot, serial: number): string {
+  return `${shard}/${index}/${serial}`
+}
+
 /** What is told of a line's connection. */
 export function describeConnection({ slot, serial, openedAt }: Line, endpoint: Endpoint): ConnectionInfo {
   return {
-    id: `${slot.shard}/${slot.index}/${serial}`,
+    id: connectionId(slot, serial),
     shard: slot.shard,
     endpoint: printEndpoint(endpoint),
     createdAt: openedAt,

@@ -8,6 +8,7 @@ import {
   Flag,
   Kind,
   type LostInfo,
+  type OpenedInfo,
   PoolError,
   ReplyError,
   type RingConsumer,
@@ -113,6 +114,7 @@ export class Incoming {
       case Kind.CREDIT:
         return line.giveBack(id)
       case Kind.OPENED:
+        if (line.trace !== undefined) line.trace.measured(this.#openedInfo(line, start, end).times ?? {})
         return this.#mailbox.opened(line, id)
       case Kind.IDLE:
         return this.#mailbox.idle(line)
@@ -224,6 +226,10 @@ export class Incoming {
       return this.#mailbox.broken(line, error)
     }
     line.keepPart(this.#consumer.bytes, start, end)
+  }
+
+  #openedInfo(line: Line, start: number, end: number): OpenedInfo {
+    return JSON.parse(textDecoder.decode(line.whole(this.#consumer.bytes, start, end))) as OpenedInfo // written by our own shard
   }
 
   #lost(line: Line, flags: number, id: number, start: number, end: number): void {

@@ -45,3 +45,4 @@ export type {
 export type { Pool } from './pool.ts'
 export type { Counters, PoolStats, ShardStats, Times } from './stats.ts'
 export type { EventArguments, PoolEvents } from './telemetry/events.ts'
+export type { CallTrace, ConnectTrace } from './telemetry/traces.ts'

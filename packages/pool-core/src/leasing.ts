@@ -12,6 +12,8 @@ import type { Settings } from './options.ts'
 import { connectionLost, poolClosed, withOutcome } from './refusals.ts'
 import { Journey } from './retries.ts'
 import { openStream } from './stream.ts'
+import { acquireChannel, follow, observed, requestChannel } from './telemetry/channels.ts'
+import type { CallTrace } from './telemetry/traces.ts'
 
 export class Leasing {
   readonly #settings: Settings
@@ -30,8 +32,14 @@ export class Leasing {
    * A connection for one caller.
    * @throws PoolError `CONNECTION_LOST`, besides what ends the wait: it died, and so did the one after it.
    */
-  async acquire(options: CallOptions): Promise<Lease> {
-    const lease = await this.#wait(options)
+  acquire(options: CallOptions): Promise<Lease> {
+    if (!observed(acquireChannel)) return this.#acquire(options, undefined)
+    const trace = this.#dispatch.traces.acquire(options.timeoutMs ?? this.#settings.acquireTimeoutMs, options.priority)
+    return follow(acquireChannel, trace, () => this.#acquire(options, trace))
+  }
+
+  async #acquire(options: CallOptions, trace: CallTrace | undefined): Promise<Lease> {
+    const lease = await this.#wait(options, undefined, 0, trace)
     // Its connection may have died in the very turn that granted it: whoever acquires gets one that was alive in this turn.
     if (lease.rebinding !== undefined) await lease.rebinding
     if (lease.lostBy === undefined) return lease
@@ -40,7 +48,7 @@ export class Leasing {
   }
 
   /** @param since - When its time began to run. Default: now. */
-  #wait(options: CallOptions, since?: number, moves = 0): Promise<Lease> {
+  #wait(options: CallOptions, since?: number, moves = 0, trace?: CallTrace): Promise<Lease> {
     const priority = options.priority ?? 0
     return new Promise<Lease>((resolve, reject) => {
       const call = new Call(
@@ -51,6 +59,7 @@ export class Leasing {
       )
       call.priority = priority
       call.moves = moves
+      call.trace = trace
       if (this.#dispatch.waits.begin(call, options.signal, since)) this.#dispatch.admit(call)
     })
   }
@@ -63,7 +72,13 @@ export class Leasing {
   }
 
   /** A request that nobody may share a connection with: one deadline for the wait and the reply. */
-  async alone(request: unknown, options: CallOptions): Promise<unknown> {
+  alone(request: unknown, options: CallOptions): Promise<unknown> {
+    if (!observed(requestChannel)) return this.#alone(request, options, undefined)
+    const trace = this.#dispatch.traces.request(options.timeoutMs ?? this.#settings.requestTimeoutMs, options.priority)
+    return follow(requestChannel, trace, () => this.#alone(request, options, trace))
+  }
+
+  async #alone(request: unknown, options: CallOptions, trace: CallTrace | undefined): Promise<unknown> {
     const since = this.#world.now()
     const whole = { ...options, timeoutMs: options.timeoutMs ?? this.#settings.requestTimeoutMs }
     const journey = new Journey(this.#dispatch.retries, options.idempotent === true)
@@ -73,7 +88,7 @@ export class Leasing {
         throw journey.told(late ? new PoolError('REQUEST_TIMEOUT', error.message, error) : error)
       })
       try {
-        return await this.request(lease, request, whole, since)
+        return await this.#request(lease, request, whole, trace, since)
       } catch (error) {
         journey.moves = lease.moves
         if (this.#dispatch.closing || !journey.goesOn(error)) throw journey.told(error)
@@ -83,11 +98,19 @@ export class Leasing {
     }
   }
 
+  /** A request over a lease. */
+  request(lease: Lease, request: unknown, options: CallOptions): Promise<unknown> {
+    if (!observed(requestChannel)) return this.#request(lease, request, options, undefined)
+    const trace = this.#dispatch.traces.request(options.timeoutMs ?? this.#settings.requestTimeoutMs)
+    return follow(requestChannel, trace, () => this.#request(lease, request, options, trace))
+  }
+
   /** @param since - When its time began to run. Default: now. */
-  request(lease: Lease, request: unknown, options: CallOptions, since?: number): Promise<unknown> {
+  #request(lease: Lease, request: unknown, options: CallOptions, trace: CallTrace | undefined, since?: number): Promise<unknown> {
     return new Promise((resolve, reject) => {
       if (lease.lostBy !== undefined) throw connectionLost('the connection of this lease has died', 'not-sent', lease.lostBy)
       const call = new Call('request', options.timeoutMs ?? this.#settings.requestTimeoutMs, resolve, reject, request, lease)
+      call.trace = trace
       this.#dispatch.numbers.requests++
       if (!this.#dispatch.waits.begin(call, options.signal, since)) return
       if (lease.line === undefined) lease.waiting.push(call)

@@ -5,6 +5,7 @@ import type { Call } from './calls.ts'
 import type { Lease } from './lease.ts'
 import type { Run } from './runs.ts'
 import type { StreamEnd } from './stream.ts'
+import type { ConnectTrace } from './telemetry/traces.ts'
 
 /** Bytes on the main thread that wait for callers or for room, over the whole pool. */
 export interface Buffered {
@@ -33,6 +34,8 @@ export class Line {
   last: Call | undefined = undefined
   /** Milliseconds since the epoch; 0 until it is open. */
   openedAt = 0
+  /** What observers are told of its connect, while there are any. */
+  trace: ConnectTrace | undefined = undefined
   /** Why it is being closed from here. */
   closing: CloseReason | undefined = undefined
   /** Calls begun when the present lease began: with no more written, the lease has sent nothing. */

@@ -5,6 +5,7 @@ import { ShardSlots } from '../src/books/slots.ts'
 import { Connecting } from '../src/connecting.ts'
 import type { Link } from '../src/link.ts'
 import { readOptions } from '../src/options.ts'
+import { Traces } from '../src/telemetry/traces.ts'
 
 const test = suite('connecting')
 
@@ -23,7 +24,12 @@ test('once it is stopped, it waits neither for credentials that do not come nor 
   const world = standstill()
   let answer: (credentials: object) => void = () => undefined
   const credentials = () => new Promise<object>((resolve) => (answer = resolve))
-  const connecting = new Connecting(readOptions({ endpoint: 'tcp://127.0.0.1:1', credentials }), world, () => undefined)
+  const connecting = new Connecting(
+    readOptions({ endpoint: 'tcp://127.0.0.1:1', credentials }),
+    world,
+    () => undefined,
+    new Traces('pool', world),
+  )
   const slot = new ShardSlots(0, 1, false).take()
   slot.state = 'opening'
   const told: string[] = []

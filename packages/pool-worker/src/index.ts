@@ -1,6 +1,7 @@
 /** The worker side of Cenote, and the language both sides speak. */
 export * from './bell.ts'
 export * from './codec.ts'
+export type { ConnectTimes } from './connect-times.ts'
 export { Control, exposeControl } from './control.ts'
 export * from './deadlines.ts'
 export * from './define.ts'

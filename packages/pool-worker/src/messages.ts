@@ -1,6 +1,7 @@
 /** What crosses between the threads by clone, or as JSON inside frames. */
 import type { Histogram } from 'node:perf_hooks'
 
+import type { ConnectTimes } from './connect-times.ts'
 import type { ProtocolReference } from './define.ts'
 import type { Credentials, Endpoint } from './endpoint.ts'
 import type { ErrorData } from './errors.ts'
@@ -71,12 +72,15 @@ export interface OpenRequest {
 /** Payload of OPENED. */
 export interface OpenedInfo {
   readonly localPort?: number | undefined
+  readonly times?: ConnectTimes | undefined
 }
 
 /** Payload of LOST. */
 export interface LostInfo {
   readonly reason: CloseReason
   readonly error?: ErrorData | undefined
+  /** Of a connect that failed. */
+  readonly times?: ConnectTimes | undefined
 }
 
 /** How a control call ended: errors cross as data, for a clone would drop their code. */

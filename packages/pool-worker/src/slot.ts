@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net'
 import { Clients } from './clients.ts'
 import { type Attempt, connect } from './connect.ts'
+import { ConnectWatch } from './connect-times.ts'
 import { Connection, type Driver, Pause } from './connection.ts'
 import type { Deadlines } from './deadlines.ts'
 import { encodeError, PoolError } from './errors.ts'
@@ -44,7 +45,8 @@ export class Slot implements Driver, Place {
   #open: OpenRequest | undefined = undefined
   #attempt: Attempt | undefined = undefined
   #deadline: Cancel | undefined = undefined
-  #began = 0
+  /** Until it is open. */
+  #watch: ConnectWatch | undefined = undefined
   /** What LOST will say once the running handler has ended. */
   #lost: LostInfo | undefined = undefined
   #whenClosed: (() => void) | undefined = undefined
@@ -85,7 +87,7 @@ export class Slot implements Driver, Place {
   /** OPEN: connects, shakes hands. `ms` is the deadline for all of it; 0 = none. */
   open(request: OpenRequest, ms: number): void {
     this.#open = request
-    this.#began = this.world.now()
+    this.#watch = new ConnectWatch(this.world, request.endpoint.transport === 'tls')
     if (ms > 0) {
       const late = () => {
         if (this.#phase === 'opening') this.lose('error', this.#connectTimeout(ms))
@@ -97,6 +99,7 @@ export class Slot implements Driver, Place {
         opened: (socket) => this.#around(() => this.#connected(socket)),
         failed: (error) => this.#around(() => this.lose('error', error)),
       })
+      this.#watch.watch(this.#attempt.socket)
     } catch (cause) {
       this.lose(
         'error',
@@ -115,6 +118,7 @@ export class Slot implements Driver, Place {
   }
 
   #connected(socket: Socket): void {
+    this.#watch?.ready()
     this.connection.attach(socket)
     shakeHands(this, this.#shard.modules.protocol, this.#open as OpenRequest, {
       began: (side) => {
@@ -141,9 +145,11 @@ export class Slot implements Driver, Place {
     this.#phase = 'open'
     this.#deadline?.()
     this.#attempt = undefined
-    const info: OpenedInfo = { localPort: this.connection.socket?.localPort }
+    const watch = this.#watch
+    this.#watch = undefined
+    const info: OpenedInfo = { localPort: this.connection.socket?.localPort, times: watch?.times(true) }
     this.#outlet.mark(this, true)
-    this.send(Kind.OPENED, 0, Math.round((this.world.now() - this.#began) * 1000), Buffer.from(JSON.stringify(info)))
+    this.send(Kind.OPENED, 0, watch?.total ?? 0, Buffer.from(JSON.stringify(info)))
   }
 
   /** SEND: a fragment of a call's request. */
@@ -244,7 +250,8 @@ export class Slot implements Driver, Place {
     const why = this.#phase === 'opening' ? openingError(reason, error) : error
     this.#phase = 'over'
     this.#outlet.mark(this, false)
-    this.#lost = why === undefined ? { reason } : { reason, error: encodeError(why) }
+    const times = this.#watch?.times(false)
+    this.#lost = why === undefined ? { reason, times } : { reason, error: encodeError(why), times }
     this.#shutSocket()
     this.#side?.end(
       new PoolError('CONNECTION_LOST', `the connection is lost: ${reason}`, { phase: 'reply', outcome: 'maybe-executed', cause: why }),
