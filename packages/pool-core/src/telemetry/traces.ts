@@ -3,7 +3,15 @@ import { type ConnectTimes, PoolError, type PoolErrorPhase, type World } from '@
 import type { ConnectionInfo } from '../lease.ts'
 import { withoutData } from './redact.ts'
 
-/** An acquire, a request or a handler under way. No request, reply, input or result is ever in it. */
+/**
+ * An acquire, a request or a handler under way, as `cenote:acquire`, `cenote:request` and `cenote:handler` of `diagnostics_channel` tell of it.
+ * No request, reply, input or result is ever in it.
+ *
+ * @example
+ * import type { CallTrace } from '@cenote/pool-core'
+ *
+ * export const told = ({ pool, waitMs, error }: CallTrace): string => `${pool}: waited ${waitMs} ms, ${error?.message ?? 'ok'}`
+ */
 export class CallTrace {
   readonly pool: string
   /** The name of the handler, if it is one. */
@@ -68,7 +76,14 @@ export class CallTrace {
   }
 }
 
-/** One connect under way. */
+/**
+ * One connect under way, as `cenote:connect` of `diagnostics_channel` tells of it.
+ *
+ * @example
+ * import type { ConnectTrace } from '@cenote/pool-core'
+ *
+ * export const told = ({ endpoint, totalMs, tlsMs }: ConnectTrace): string => `${endpoint}: ${totalMs} ms, of it TLS ${tlsMs ?? 0} ms`
+ */
 export class ConnectTrace {
   readonly pool: string
   /** The id of the connection that is to be. */

@@ -1,12 +1,12 @@
 import { createServer, type Socket } from 'node:net'
 import type { ConnectTrace } from '@cenote/pool-core'
-import { createPool } from '@cenote/pool-core'
 import * as assert from 'uvu/assert'
 import { makeCertificates } from '../../../pool-worker/test/kit/certificates.ts'
 import { rejects, skipUnless, suite, until } from '../../../pool-worker/test/kit/kit.ts'
 import { freePort } from '../../../pool-worker/test/kit/servers.ts'
 import { listeningFor, stepsOf, tracesOf } from '../support/listening.ts'
 import { closing, echo, listen, startPeer } from '../support/peers.ts'
+import { createPool } from '../support/pools.ts'
 import { sessionsFor } from '../support/sessions.ts'
 
 skipUnless('openssl')

@@ -2,7 +2,7 @@
 import type { Counters, PoolStats, ShardStats } from '@cenote/pool-core'
 
 /** Every state that a connection can be counted in. */
-export const STATES = ['idle', 'opening', 'inUse', 'resetting', 'closing'] as const
+const STATES = ['idle', 'opening', 'inUse', 'resetting', 'closing'] as const
 
 const sumOf = (numbers: readonly number[]): number => numbers.reduce((sum, number) => sum + number, 0)
 const statesOf = (stats: PoolStats | ShardStats): number => sumOf(STATES.map((state) => stats[state]))

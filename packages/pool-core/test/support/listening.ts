@@ -4,7 +4,6 @@ import type { CallTrace, ConnectTrace } from '@cenote/pool-core'
 import type { Test } from 'uvu'
 
 export type ChannelName = 'acquire' | 'request' | 'handler' | 'connect'
-export const CHANNEL_NAMES = ['acquire', 'request', 'handler', 'connect'] as const
 
 const STEPS = ['start', 'end', 'asyncStart', 'asyncEnd', 'error'] as const
 export type Step = (typeof STEPS)[number]
