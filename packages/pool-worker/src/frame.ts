@@ -73,7 +73,7 @@ export const Flag = {
   END: 2,
   /** On CREDIT to the shard: the slot becomes a stream. */
   START: 4,
-  /** On CANCEL: the connection is not shared, so nobody else's replies die with it. */
+  /** On CANCEL: the connection is not shared, so nobody else's replies die with it. On SEND: of a lease, which has it until RELEASE. */
   EXCLUSIVE: 8,
   /** On RELEASE: prove it fit, answer IDLE or LOST. */
   RESET: 16,

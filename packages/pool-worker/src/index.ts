@@ -1,4 +1,5 @@
 /** The worker side of Cenote, and the language both sides speak. */
+export * from './beats.ts'
 export * from './bell.ts'
 export * from './codec.ts'
 export type { ConnectTimes } from './connect-times.ts'

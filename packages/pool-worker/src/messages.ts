@@ -30,6 +30,12 @@ export interface ShardSettings {
   readonly handlers: string | undefined
   readonly maxReplyBytes: number
   readonly probeTimeoutMs: number
+  /** Idle connections are probed this often; Infinity: not by themselves. */
+  readonly heartbeatMs: number
+  /** A caller's thread that is silent for so long gets no more heart-beats; Infinity: it is not looked at. */
+  readonly maxMainStallMs: number
+  /** A shard that is silent for so long is suspect, so it gives a sign of life several times in it; Infinity: none. */
+  readonly shardStallMs: number
   /** Replies owed and no byte for so long: the connection is lost. */
   readonly inactivityTimeoutMs: number
   readonly keepAlive: boolean
@@ -61,6 +67,8 @@ export interface LinkMemory {
   readonly toMain: RingMemory
   /** One Int32 per slot, written by the shard alone: the connection's serial while it is fit to lend, else 0. */
   readonly words: SharedArrayBuffer | ArrayBuffer
+  /** Two Int32, each counted up by its owner as a sign of life: see `Beat`. */
+  readonly beats: SharedArrayBuffer | ArrayBuffer
 }
 
 /** Payload of OPEN. */

@@ -1,14 +1,16 @@
 /** The shard actor: owner of its sockets, for any number of callers' threads. */
 import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks'
+import { beatMs, every } from './beats.ts'
 import type { Bell } from './bell.ts'
 import type { Plumbing } from './connection.ts'
 import { Deadlines } from './deadlines.ts'
+import { Heartbeats } from './heartbeats.ts'
 import { describe, type LoadedModules, loadModules } from './load.ts'
 import { DELAY_RESOLUTION_MS, type LinkMemory, type ShardInfo, type ShardSettings } from './messages.ts'
 import { BufferStock } from './outbox.ts'
 import { SilenceWatch } from './silence.ts'
 import { ShardLink } from './slot-link.ts'
-import type { World } from './world.ts'
+import type { Cancel, World } from './world.ts'
 import { Writes } from './writes.ts'
 
 /** What one `read` of a socket brings at most. */
@@ -25,7 +27,9 @@ export class Shard {
   readonly plumbing: Plumbing
   /** For whatever waits seconds. */
   readonly wheel: Deadlines
+  readonly heartbeats: Heartbeats
   readonly #links = new Set<ShardLink>()
+  readonly #stopBeating: Cancel | undefined = undefined
 
   constructor(settings: ShardSettings, world: World, modules: LoadedModules) {
     this.settings = settings
@@ -35,6 +39,14 @@ export class Shard {
     this.delay.enable()
     this.plumbing = { readBuffer: Buffer.allocUnsafeSlow(READ_BYTES), stock: new BufferStock(), writes: new Writes(world) }
     this.wheel = new Deadlines(world, (entry) => entry instanceof SilenceWatch && entry.expired())
+    const { heartbeatMs, maxMainStallMs, shardStallMs } = settings
+    const probes = modules.protocol.definition.probe !== undefined && heartbeatMs < Number.POSITIVE_INFINITY
+    this.heartbeats = new Heartbeats(world, probes ? heartbeatMs : Number.POSITIVE_INFINITY)
+    const ms = beatMs(shardStallMs, probes ? maxMainStallMs : Number.POSITIVE_INFINITY)
+    if (ms === Number.POSITIVE_INFINITY) return
+    this.#stopBeating = every(world, ms, () => {
+      for (const link of this.#links) link.beat()
+    })
   }
 
   /** How many connections it has, those being opened and closed included. */
@@ -60,6 +72,8 @@ export class Shard {
   async close(): Promise<void> {
     await Promise.all([...this.#links].map((link) => link.close()))
     this.wheel.clear()
+    this.heartbeats.stop()
+    this.#stopBeating?.()
     this.delay.disable()
   }
 }

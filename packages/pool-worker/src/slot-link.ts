@@ -1,4 +1,5 @@
 /** The shard's end of one link: reads the frames of one caller's thread, and sends it what its connections say. */
+import { Beat, beatMs, Silence } from './beats.ts'
 import type { Bell } from './bell.ts'
 import { Pause } from './connection.ts'
 import { encodeError, PoolError } from './errors.ts'
@@ -20,6 +21,8 @@ export class ShardLink implements Outlet {
   readonly #consumer: RingConsumer
   readonly #sender: FrameSender
   readonly #words: Int32Array
+  readonly #beats: Int32Array
+  readonly #caller: Silence
   readonly #slots: (Slot | undefined)[] = []
   readonly #held = new Set<Slot>()
   /** Parts of an OPEN that is longer than a frame of a small ring. */
@@ -35,6 +38,9 @@ export class ShardLink implements Outlet {
     this.#consumer = new RingConsumer(memory.toShard, ring)
     this.#sender = new FrameSender(new RingProducer(memory.toMain, ring))
     this.#words = new Int32Array(memory.words)
+    this.#beats = new Int32Array(memory.beats)
+    const { maxMainStallMs, shardStallMs } = shard.settings
+    this.#caller = new Silence(this.#callerBeat, shard.world.now(), beatMs(maxMainStallMs, shardStallMs))
     this.runs = new Runs(shard.modules, (action, quiet) => {
       this.enter()
       action()
@@ -53,6 +59,20 @@ export class ShardLink implements Outlet {
 
   get full(): boolean {
     return this.#sender.spilling
+  }
+
+  get #callerBeat(): number {
+    return Atomics.load(this.#beats, Beat.CALLER)
+  }
+
+  /** Gives a sign of life, and looks for one of the caller's thread. */
+  beat(): void {
+    Atomics.add(this.#beats, Beat.SHARD, 1)
+    this.#caller.look(this.#callerBeat, this.#shard.world.now())
+  }
+
+  get deserted(): boolean {
+    return this.#caller.ms >= this.#shard.settings.maxMainStallMs
   }
 
   /** Reads what has come, up to the budget, then writes and publishes what that led to. */
@@ -92,9 +112,15 @@ export class ShardLink implements Outlet {
       if (kind === Kind.EXECUTE) this.runs.refused(id)
       return // late: of a connection that is gone
     }
+    const { bytes } = this.#consumer
+    if (slot.deferred === undefined || kind === Kind.CLOSE) return this.#deliver(slot, kind, flags, id, bytes, start, end)
+    slot.deferred.push({ kind, flags, id, payload: Buffer.from(bytes.subarray(start, end)) })
+  }
+
+  #deliver(slot: Slot, kind: number, flags: number, id: number, bytes: Buffer, start: number, end: number): void {
     switch (kind) {
       case Kind.SEND:
-        return slot.request(id, flags, this.#consumer.bytes, start, end)
+        return slot.request(id, flags, bytes, start, end)
       case Kind.CANCEL:
         return slot.cancel(id, (flags & Flag.EXCLUSIVE) !== 0)
       case Kind.RELEASE:
@@ -102,7 +128,7 @@ export class ShardLink implements Outlet {
       case Kind.EXECUTE:
         return this.runs.framed(id, slot)
       case Kind.DATA:
-        return slot.data(flags, this.#consumer.bytes, start, end)
+        return slot.data(flags, bytes, start, end)
       case Kind.CREDIT:
         return slot.credit(id, (flags & Flag.START) !== 0)
       case Kind.PROBE:
@@ -149,6 +175,12 @@ export class ShardLink implements Outlet {
     if (--this.#depth === 0) this.#sender.ring.publish(quiet)
   }
 
+  resume(slot: Slot): void {
+    const frames = slot.deferred ?? []
+    slot.deferred = undefined
+    for (const { kind, flags, id, payload } of frames) this.#deliver(slot, kind, flags, id, payload, 0, payload.length)
+  }
+
   hold(slot: Slot): void {
     this.#held.add(slot)
   }
@@ -156,6 +188,8 @@ export class ShardLink implements Outlet {
   drop(slot: Slot): void {
     this.#held.delete(slot)
     if (this.#slots[slot.index] === slot) this.#slots[slot.index] = undefined
+    this.#shard.heartbeats.remove(slot)
+    for (const { kind, id } of slot.deferred ?? []) if (kind === Kind.EXECUTE) this.runs.refused(id)
   }
 
   /** Closes all connections and stops listening. Resolves when they are closed. */

@@ -9,6 +9,7 @@ import { encodeError, PoolError } from './errors.ts'
 import { type CloseReason, Flag, Kind } from './frame.ts'
 import { Framed } from './framed.ts'
 import { runCheck, shakeHands } from './hand-shake.ts'
+import type { Beating, DeferredFrame } from './heartbeats.ts'
 import { runHook } from './hooks.ts'
 import type { LostInfo, OpenedInfo, OpenRequest, ShardSettings } from './messages.ts'
 import type { Run } from './runs.ts'
@@ -29,14 +30,21 @@ export interface Outlet {
   readonly full: boolean
   hold(slot: Slot): void
   drop(slot: Slot): void
+  /** A heart-beat is over: what was deferred takes its way. */
+  resume(slot: Slot): void
+  /** The caller's thread has been silent for `maxMainStallMs`. */
+  readonly deserted: boolean
 }
 
-export class Slot implements Driver, Place {
+export class Slot implements Driver, Place, Beating {
   readonly index: number
   readonly serial: number
   readonly connection: Connection
   /** The handler that has the connection. */
   run: Run | undefined = undefined
+  beatAt = 0
+  /** What came while a heart-beat went on, oldest first; undefined while none does. */
+  deferred: DeferredFrame[] | undefined = undefined
   readonly #shard: Shard
   readonly #outlet: Outlet
   #phase: 'opening' | 'open' | 'checking' | 'closing' | 'over' = 'opening'
@@ -47,6 +55,8 @@ export class Slot implements Driver, Place {
   #deadline: Cancel | undefined = undefined
   /** Until it is open. */
   #watch: ConnectWatch | undefined = undefined
+  /** A lease has sent a request, and was not given back. */
+  #leased = false
   /** What LOST will say once the running handler has ended. */
   #lost: LostInfo | undefined = undefined
   #whenClosed: (() => void) | undefined = undefined
@@ -74,6 +84,10 @@ export class Slot implements Driver, Place {
   /** Whether requests and handlers may use the connection. */
   get usable(): boolean {
     return this.#phase === 'open'
+  }
+
+  get deserted(): boolean {
+    return this.#outlet.deserted
   }
 
   get side(): Side | undefined {
@@ -149,11 +163,13 @@ export class Slot implements Driver, Place {
     this.#watch = undefined
     const info: OpenedInfo = { localPort: this.connection.socket?.localPort, times: watch?.times(true) }
     this.#outlet.mark(this, true)
+    this.#shard.heartbeats.add(this)
     this.send(Kind.OPENED, 0, watch?.total ?? 0, Buffer.from(JSON.stringify(info)))
   }
 
   /** SEND: a fragment of a call's request. */
   request(callId: number, flags: number, bytes: Buffer, start: number, end: number): void {
+    if ((flags & Flag.EXCLUSIVE) !== 0) this.#leased = true
     if (this.#phase === 'open') this.#side?.request(callId, (flags & Flag.MORE) !== 0, bytes, start, end)
   }
 
@@ -184,6 +200,7 @@ export class Slot implements Driver, Place {
   /** RELEASE: with `prove`, IDLE or LOST follows. */
   release(prove: boolean): void {
     const side = this.#side
+    this.#leased = false
     if (this.#phase !== 'open' || side === undefined) return
     if (side instanceof Streamed) {
       if (!prove || !side.quiet()) return this.lose('error', new PoolError('DESYNC', 'a stream was left half done', { phase: 'close' }))
@@ -216,7 +233,7 @@ export class Slot implements Driver, Place {
         new PoolError('HOOK_FAILED', `the protocol ${protocol.definition.name} cannot reset a connection`, { phase: 'close' }),
       )
     }
-    this.#check('reset', side)
+    this.#check('reset', side, this.#ready)
   }
 
   /** PROBE: the protocol's health check. Answers IDLE or LOST. */
@@ -226,17 +243,28 @@ export class Slot implements Driver, Place {
     if (side instanceof Streamed || !side.quiet())
       return this.lose('probe', new PoolError('DESYNC', 'probed while in use', { phase: 'probe' }))
     if (this.#shard.modules.protocol.definition.probe === undefined) return this.send(Kind.IDLE, 0, 0)
-    this.#check('probe', side)
+    this.#check('probe', side, this.#ready)
   }
 
-  #check(name: 'probe' | 'reset', side: Framed | Clients): void {
+  /** Probes an idle connection unasked; what comes meanwhile waits behind it, so that nobody need know. */
+  heartbeat(): void {
+    const side = this.#side
+    if (this.#phase !== 'open' || side === undefined || side instanceof Streamed) return
+    if (this.run !== undefined || this.#leased || !side.quiet()) return
+    this.deferred = []
+    this.#check('probe', side, () => this.#outlet.resume(this))
+  }
+
+  readonly #ready = (): void => this.send(Kind.IDLE, 0, 0)
+
+  #check(name: 'probe' | 'reset', side: Framed | Clients, good: () => void): void {
     this.#phase = 'checking'
     const done = (error: PoolError | undefined) => {
       if (this.#phase !== 'checking') return
       this.#phase = 'open'
       if (error !== undefined) return this.lose(name === 'probe' ? 'probe' : 'error', error)
       if (side instanceof Framed && name === 'reset') side.dirty = false
-      this.send(Kind.IDLE, 0, 0)
+      good()
     }
     runCheck(this, this.#shard.modules.protocol, this.#open as OpenRequest, side, name).then(
       () => this.#around(() => done(undefined)),

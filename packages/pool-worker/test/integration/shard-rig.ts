@@ -1,5 +1,6 @@
 /** Drives a shard in this thread through two rings, as a caller's thread would, and listens to what it answers. */
 import { createServer, type Server, type Socket } from 'node:net'
+import { BEAT_BYTES } from '../../src/beats.ts'
 import { localBells } from '../../src/bell.ts'
 import type { ClientProtocol, CodecProtocol, ProtocolReference } from '../../src/define.ts'
 import { decodeError, type PoolError } from '../../src/errors.ts'
@@ -45,6 +46,8 @@ export interface Rig {
   readonly link: ShardLink
   readonly messages: Message[]
   readonly words: Int32Array
+  /** Signs of life, by `Beat`. */
+  readonly beats: Int32Array
   send(kind: number, serial: number, id?: number, payload?: Uint8Array | string, flags?: number, slot?: number): void
   open(port: number, serial?: number, deadlineMs?: number, slot?: number): Promise<Message>
   openAt(request: OpenRequest, serial?: number, deadlineMs?: number, slot?: number): void
@@ -64,6 +67,9 @@ export const PLAIN_SETTINGS: ShardSettings = {
   maxReplyBytes: 1 << 20,
   probeTimeoutMs: 200,
   inactivityTimeoutMs: Number.POSITIVE_INFINITY,
+  heartbeatMs: Number.POSITIVE_INFINITY,
+  maxMainStallMs: Number.POSITIVE_INFINITY,
+  shardStallMs: Number.POSITIVE_INFINITY,
   keepAlive: true,
   keepAliveInitialDelayMs: 15_000,
   noDelay: true,
@@ -85,6 +91,7 @@ export async function rig(options: RigOptions = {}): Promise<Rig> {
     toShard: createRing(options.toShardBytes ?? 65_536, false, ORIGIN),
     toMain: createRing(options.toMainBytes ?? 65_536, false, ORIGIN),
     words: new ArrayBuffer(64 * 4),
+    beats: new ArrayBuffer(BEAT_BYTES),
   }
   const [here, there] = localBells(world)
   const link = shard.addLink(memory, there)
@@ -110,6 +117,7 @@ export async function rig(options: RigOptions = {}): Promise<Rig> {
     link,
     messages,
     words: new Int32Array(memory.words),
+    beats: new Int32Array(memory.beats),
     send(kind, serial, id = 0, payload = '', flags = 0, slot = 0) {
       sender.send(kind, flags, slot, serial, id, Buffer.from(payload as string))
       sender.ring.publish()
