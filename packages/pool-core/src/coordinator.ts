@@ -16,6 +16,7 @@ import type { Buffered, Line } from './line.ts'
 import { Link } from './link.ts'
 import { type Settings, sendWindow } from './options.ts'
 import { overview } from './overview.ts'
+import { Pulse } from './pulse.ts'
 import { answeredTooLate, connectionLost, poolClosed, ranTooLong, waitedTooLong, withOutcome } from './refusals.ts'
 import type { ShardEvent } from './shards.ts'
 import { Numbers, type PoolStats } from './stats.ts'
@@ -43,6 +44,7 @@ export class Coordinator implements LinkMailbox {
   readonly #language: Language
   readonly #waits: Waits
   readonly #dispatch: Dispatch
+  readonly #pulse: Pulse
   readonly #buffered: Buffered
   readonly #sendWindow: number
   #vigil: Cancel | undefined = undefined
@@ -57,9 +59,11 @@ export class Coordinator implements LinkMailbox {
     this.#sendWindow = sendWindow(settings)
     const catchUp = (): void => {
       for (const link of this.#dispatch.links) link?.drain(Number.MAX_SAFE_INTEGER)
+      this.#pulse.look()
     }
     this.#waits = new Waits(world, this.#expired, catchUp, this.#aborted, () => this.#setRefs())
     this.#dispatch = new Dispatch(settings, world, language, this.#waits, this.#numbers, events)
+    this.#pulse = new Pulse(settings, world, this.#dispatch, language.hasProbe && settings.heartbeatMs < Number.POSITIVE_INFINITY)
     this.leasing = new Leasing(settings, world, language, this.#dispatch)
     this.handling = new Handling(settings, world, this.#dispatch)
     this.upkeep = new Upkeep(settings, world, this.#dispatch, this.leasing)
@@ -120,6 +124,7 @@ export class Coordinator implements LinkMailbox {
     links.length = 0
     this.#setRefs()
     this.#dispatch.stop()
+    this.#pulse.stop()
   }
 
   /** The shards have stopped, and no connection is left. */
@@ -221,16 +226,9 @@ export class Coordinator implements LinkMailbox {
   }
 
   #started(shard: number, host: ShardHost): void {
-    this.#dispatch.links[shard] = new Link(
-      host,
-      shard,
-      this.#world,
-      this.#language,
-      this,
-      this.#buffered,
-      this.#sendWindow,
-      this.#waits.settle,
-    )
+    const link = new Link(host, shard, this.#world, this.#language, this, this.#buffered, this.#sendWindow, this.#waits.settle)
+    this.#dispatch.links[shard] = link
+    this.#pulse.started(link)
     this.#setRefs()
     this.#dispatch.books.addShard(shard)
     this.#events.emit('shardStarted', () => ({ shard }))
@@ -241,6 +239,7 @@ export class Coordinator implements LinkMailbox {
     if (link === undefined) return
     while (link.drain(Number.MAX_SAFE_INTEGER)); // what it published before it died counts
     this.#dispatch.links[shard] = undefined
+    this.#pulse.ended(shard)
     this.#numbers.shardsLost++
     this.#events.emit('shardLost', () => ({ shard, error }))
     this.#dispatch.books.suspendShard(shard)
@@ -278,6 +277,7 @@ export class Coordinator implements LinkMailbox {
   #setRefs(): void {
     const on = !this.#over && (this.#waits.refed || !this.#settings.allowExitOnIdle)
     let live = false
+    this.#pulse.keep(!this.#over && this.#waits.refed)
     for (const link of this.#dispatch.links) {
       link?.host.setRef(on)
       live ||= link !== undefined
@@ -328,8 +328,9 @@ export class Coordinator implements LinkMailbox {
   // Time and abort.
 
   readonly #expired = (call: Call): void => {
-    const situation = this.#dispatch.situation()
     const { run } = call
+    const present = this.#dispatch.situation()
+    const situation = { ...present, stall: this.#pulse.stall((call.slot ?? run?.line?.slot)?.shard) ?? present.stall }
     if (run !== undefined) {
       this.#numbers.timeouts++
       return this.handling.drop(run, run.line === undefined ? waitedTooLong(call, situation) : ranTooLong(call, run.name, situation))

@@ -1,5 +1,5 @@
 /** Makes a pool: its options are read, its shards started, its coordinator set to work. */
-import { PoolError, realWorld, type World } from '@cenote/pool-worker'
+import { badOption, PoolError, realWorld, type World } from '@cenote/pool-worker'
 import { Coordinator } from './coordinator.ts'
 import type { FittingHandlers } from './handler-types.ts'
 import { loadLanguage } from './language.ts'
@@ -15,7 +15,7 @@ const STOP_MS = 10_000
 /**
  * Makes a pool: starts its shards and resolves when they run. Connections are opened as they are needed, `minConnections` at once.
  *
- * @throws PoolError `BAD_OPTION`: names the option. Nothing was started.
+ * @throws PoolError `BAD_OPTION`: names the option. Nothing was started, or all is stopped again.
  * @throws PoolError `NO_SHARD`: a shard did not start, for instance because a module cannot be loaded; `cause` says why.
  *
  * @example
@@ -44,6 +44,8 @@ async function openPool<Req, Rep, Client, Module>(
   const first = early.find((event) => event.type === 'started')
   if (first?.type !== 'started') throw new PoolError('NO_SHARD', `${settings.name}: no shard has started`, { phase: 'start' })
   try {
+    if (settings.heartbeatMs < Number.POSITIVE_INFINITY && !first.host.info.hasProbe)
+      throw badOption('heartbeatMs', `goes with a protocol that has a probe; ${first.host.info.protocol} has none`)
     const language = await loadLanguage(settings.protocol, first.host.info)
     const events = new Events()
     const coordinator = new Coordinator(settings, world, language, events)

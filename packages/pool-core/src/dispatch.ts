@@ -1,5 +1,5 @@
 /** The books at work: puts calls before them, carries out what they decide, and keeps the connections coming. */
-import { badRequest, type CloseReason, type Outcome, type PoolError, printEndpoint, type World } from '@cenote/pool-worker'
+import { badRequest, type CloseReason, type Outcome, type PoolError, printEndpoint, STALL_MS, type World } from '@cenote/pool-worker'
 import { Books } from './books/books.ts'
 import type { Slot } from './books/slots.ts'
 import type { Call } from './calls.ts'
@@ -10,7 +10,7 @@ import type { ConnectionInfo } from './lease.ts'
 import type { Line } from './line.ts'
 import type { Link } from './link.ts'
 import type { Settings } from './options.ts'
-import { connectFailed, poolClosed, queueFull, type Situation, waitedTooLong } from './refusals.ts'
+import { connectFailed, poolClosed, queueFull, type Situation, type Stall, waitedTooLong } from './refusals.ts'
 import { Retries } from './retries.ts'
 import type { Numbers } from './stats.ts'
 import type { Events } from './telemetry/events.ts'
@@ -177,9 +177,10 @@ export class Dispatch {
   connectFailed(slot: Slot, error: PoolError): void {
     this.numbers.connectFailed(slot)
     this.events.emit('connectFailed', () => ({ endpoint: printEndpoint(this.#settings.endpoint), error }))
-    this.#connecting.failed(error)
+    if (error.stalled === undefined) this.#connecting.failed(error) // else it was no fault of the endpoint's
     this.books.gone(slot, this.#world.now())
     this.act()
+    if (error.stalled !== undefined) return
     if (this.books.paused || this.books.counts().connections > 0) return // held callers wait for their own deadlines
     const situation = this.situation()
     this.#refuseAll(() => connectFailed(error, situation))
@@ -217,7 +218,9 @@ export class Dispatch {
 
   situation(): Situation {
     const { maxConnections } = this.books.limits
-    return { name: this.#settings.name, maxConnections, counts: this.books.counts(), connectError: this.#connecting.lastError }
+    const ms = Math.round(this.waits.late)
+    const stall: Stall | undefined = ms > STALL_MS ? { where: 'main', ms } : undefined
+    return { name: this.#settings.name, maxConnections, counts: this.books.counts(), connectError: this.#connecting.lastError, stall }
   }
 
   /** What is told of a line's connection. */

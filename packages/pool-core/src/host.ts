@@ -20,6 +20,8 @@ export interface ShardHost {
   readonly delay: Histogram
   /** Whether the shard keeps the process alive though no control call is under way. */
   setRef(on: boolean): void
+  /** Ends this life now, whatever it does; all that it owes is lost, and it is replaced. */
+  end(cause: Error): void
 }
 
 /** The control plane of one life of a shard: comlink, with every call raced against the shard's end. */

@@ -24,6 +24,7 @@ export {
   type RespRequest,
   raw,
   resp,
+  type Stalled,
   type TlsSettings,
   transfer,
 } from '@cenote/pool-worker'

@@ -102,10 +102,10 @@ export class Line {
   }
 
   /** Sends a call's whole message if there is credit for it now. The payload may be reused afterwards. */
-  sendWhole(call: Call, payload: Uint8Array): boolean {
+  sendWhole(call: Call, flags: number, payload: Uint8Array): boolean {
     if (this.#outbox.length > 0 || this.#credit < payload.length) return false
     this.begin(call, payload.length)
-    this.#sender.send(Kind.SEND, 0, this.slot.index, this.serial, call.id, payload)
+    this.#sender.send(Kind.SEND, flags, this.slot.index, this.serial, call.id, payload)
     return true
   }
 

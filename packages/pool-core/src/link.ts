@@ -1,6 +1,7 @@
 /** The main-thread end of one shard: its two rings, its lines, the calls in flight. One for each generation of the shard. */
 
 import {
+  Beat,
   CLOSE_REASONS,
   type CloseReason,
   Flag,
@@ -40,6 +41,7 @@ export class Link {
   readonly #ring: RingProducer
   readonly #incoming: Incoming
   readonly #words: Int32Array
+  readonly #beats: Int32Array
   readonly #lines: (Line | undefined)[] = []
   readonly #calls: CallTable<Call> = new CallTable<Call>()
   readonly #writer: FrameWriter = new FrameWriter()
@@ -70,12 +72,23 @@ export class Link {
     const consumer = new RingConsumer(host.memory.toMain, bell)
     this.#incoming = new Incoming(consumer, this.#lines, this.#calls, this.runs, language, mailbox, buffered, settle)
     this.#words = new Int32Array(host.memory.words)
+    this.#beats = new Int32Array(host.memory.beats)
     host.bell.listen(() => this.wake())
   }
 
   /** Whether the shard holds the slot's connection fit to lend, at this very moment. */
   fit(slot: Slot): boolean {
     return Atomics.load(this.#words, slot.index) === slot.serial
+  }
+
+  /** How many signs of life the shard has given. */
+  get shardBeats(): number {
+    return Atomics.load(this.#beats, Beat.SHARD)
+  }
+
+  /** Gives one of this thread. */
+  beat(): void {
+    Atomics.add(this.#beats, Beat.CALLER, 1)
   }
 
   line(slot: Slot): Line | undefined {
@@ -140,12 +153,13 @@ export class Link {
     call.slot = slot
     call.ordinal = -1
     line.append(call)
+    const flags = call.lease === undefined ? 0 : Flag.EXCLUSIVE
     if (at >= 0 && writer.inPlace) {
       line.begin(call, writer.length)
-      this.#ring.commit(Kind.SEND, 0, slot.index, slot.serial, id, writer.length)
+      this.#ring.commit(Kind.SEND, flags, slot.index, slot.serial, id, writer.length)
     } else {
       const { written } = writer
-      if (!line.sendWhole(call, written)) line.send(Kind.SEND, 0, call, Buffer.from(written))
+      if (!line.sendWhole(call, flags, written)) line.send(Kind.SEND, flags, call, Buffer.from(written))
     }
     if (++this.#written >= PUBLISH_EVERY) this.publish()
     else this.#publishSoon()

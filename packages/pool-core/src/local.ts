@@ -69,6 +69,7 @@ export class LocalLife implements ShardLife {
       utilization: utilizationOf(performance.eventLoopUtilization),
       delay: shard.delay,
       setRef: (on) => control.setRef(on),
+      end: (cause) => void this.destroy(cause),
     }
   }
 }

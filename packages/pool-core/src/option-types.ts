@@ -116,6 +116,27 @@ export interface PoolOptions<Req = never, Rep = never, Client = undefined, Modul
   /** Milliseconds that a probe may take before its connection is destroyed. Default 1_000. */
   readonly probeTimeoutMs?: number | undefined
   /**
+   * Milliseconds, less up to a tenth at random, after which a shard probes an idle connection again and again, by its own clock, even while
+   * the calling thread computes: for servers and load balancers that close what is idle. Default Infinity: off. It needs a protocol with a
+   * probe, and ends with the calling thread: see `maxMainStallMs`. A request that comes meanwhile waits for the probe's answer.
+   */
+  readonly heartbeatMs?: number | undefined
+  /**
+   * Milliseconds for which the calling thread may be silent before heart-beats stop, so that they do not hide that it hangs; they go on when
+   * it does. Default 60_000.
+   */
+  readonly maxMainStallMs?: number | undefined
+  /**
+   * Milliseconds without a sign of life after which a shard is suspect: it gets no new work while others can do it, and time-outs of its calls
+   * say that it stood still. Default 2_000. Infinity: shards are not watched. On the calling thread (`shards: 0`) there is none to watch.
+   */
+  readonly shardStallMs?: number | undefined
+  /**
+   * Milliseconds without a sign of life, not below `shardStallMs`, after which a shard is ended and replaced; its calls reject with SHARD_LOST.
+   * Default Infinity: it may still finish what it does.
+   */
+  readonly maxShardStallMs?: number | undefined
+  /**
    * Milliseconds in which no byte at all arrives on a connection that owes replies; then it is lost, with CONNECTION_LOST for its calls: the
    * cure for a peer that has vanished with a request. Default Infinity: off. It must be longer than the slowest reply, blocking commands
    * such as BLPOP included. Streams are not watched, and time in which nobody reads does not count.

@@ -51,6 +51,10 @@ export interface Settings {
   readonly maxUses: number
   readonly probeAfterIdleMs: number
   readonly probeTimeoutMs: number
+  readonly heartbeatMs: number
+  readonly maxMainStallMs: number
+  readonly shardStallMs: number
+  readonly maxShardStallMs: number
   readonly inactivityTimeoutMs: number
   readonly keepAlive: boolean
   readonly keepAliveInitialDelayMs: number
@@ -143,6 +147,10 @@ const TABLE: { readonly [Name in keyof Settings]: Row<Settings[Name]> } = {
   maxUses: row(count(1, Number.MAX_SAFE_INTEGER, true), Infinity),
   probeAfterIdleMs: row(duration(), 1_000),
   probeTimeoutMs: row(duration(), 1_000),
+  heartbeatMs: row(duration(), Infinity),
+  maxMainStallMs: row(duration(), 60_000),
+  shardStallMs: row(duration(), 2_000),
+  maxShardStallMs: row(duration(), Infinity),
   inactivityTimeoutMs: row(duration(), Infinity),
   keepAlive: row(flag, true),
   keepAliveInitialDelayMs: row(duration(32_767_000, false), 15_000),
@@ -214,7 +222,7 @@ function read<Name extends keyof Settings>(name: Name, own: ReadonlyMap<string, 
 }
 
 function refuseContradictions(settings: Settings): void {
-  const { shards, maxConnections, minConnections, minIdle, maxIdle, backoff, tls, endpoint } = settings
+  const { shards, maxConnections, minConnections, minIdle, maxIdle, backoff, tls, endpoint, shardStallMs, maxShardStallMs } = settings
   if (minConnections > maxConnections)
     throw badOption('minConnections', `must be at most maxConnections (${maxConnections}), not ${minConnections}`)
   if (maxIdle > maxConnections) throw badOption('maxIdle', `must be at most maxConnections (${maxConnections}), not ${maxIdle}`)
@@ -223,6 +231,8 @@ function refuseContradictions(settings: Settings): void {
   if (shards > maxConnections) throw badOption('shards', `must be at most maxConnections (${maxConnections}), not ${shards}`)
   if (backoff.initialMs > backoff.maxMs)
     throw badOption('backoff.initialMs', `must be at most backoff.maxMs (${backoff.maxMs}), not ${backoff.initialMs}`)
+  if (maxShardStallMs < shardStallMs)
+    throw badOption('maxShardStallMs', `must be at least shardStallMs (${shardStallMs}), not ${maxShardStallMs}`)
   if (tls === undefined) return
   if (endpoint.transport !== 'tls') throw badOption('tls', `goes with a tls:// endpoint, not with ${endpoint.transport}`)
   if (tls.minVersion === 'TLSv1.3' && tls.maxVersion === 'TLSv1.2') throw badOption('tls.minVersion', 'must be at most tls.maxVersion')

@@ -5,11 +5,11 @@ import { lateness, type PoolStats, type ShardStats } from './stats.ts'
 /** What `pool.stats()` returns. */
 export function overview(name: string, { books, links, numbers }: Dispatch): PoolStats {
   const { perShard, pendingLeases, pendingRequests, ...counts } = books.counts()
-  const shards = perShard.map(({ live, ...shard }): ShardStats => {
+  const shards = perShard.map(({ live, suspect, ...shard }): ShardStats => {
     const host = links[shard.shard]?.host
     return {
       ...shard,
-      state: live ? 'live' : 'restarting',
+      state: suspect ? 'suspect' : live ? 'live' : 'restarting',
       utilization: host?.utilization() ?? 0,
       delay: host === undefined ? { p50: 0, p99: 0, max: 0 } : lateness(host.delay),
     }

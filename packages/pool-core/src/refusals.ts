@@ -1,7 +1,15 @@
 /** The errors that the coordinator gives to those who wait: what happened, where, and how the pool stood. */
-import { type Outcome, PoolError, type PoolErrorPhase } from '@cenote/pool-worker'
+import { type Outcome, PoolError, type PoolErrorPhase, type Stalled } from '@cenote/pool-worker'
 import type { BooksCounts } from './books/counts.ts'
 import type { Call } from './calls.ts'
+
+/** A thread that stood still, and so made callers wait. */
+export interface Stall {
+  readonly where: Stalled
+  readonly ms: number
+  /** Which one. */
+  readonly shard?: number
+}
 
 /** What every refusal tells of the pool. */
 export interface Situation {
@@ -10,6 +18,8 @@ export interface Situation {
   readonly counts: BooksCounts
   /** Of the last connect that failed since one succeeded. */
   readonly connectError: PoolError | undefined
+  /** Now, when a time-out is told of. */
+  readonly stall: Stall | undefined
 }
 
 function counted({ counts }: Situation): { connections: number; idle: number; opening: number; pending: number } {
@@ -23,6 +33,13 @@ function describe(situation: Situation): string {
   return `${connections} of ${situation.maxConnections} connections (${inUse} in use, ${idle} idle, ${opening} opening), ${pending} waiting`
 }
 
+/** What a time-out says of the thread that stood still. */
+function blame({ stall }: Situation): string {
+  if (stall === undefined) return ''
+  const { where, ms, shard } = stall
+  return where === 'main' ? `; the calling thread stood still for ${ms} ms` : `; shard ${shard} has been silent for ${ms} ms`
+}
+
 /** What would not fit into what may wait on the calling thread. */
 export function beyondBuffer(max: number, phase: PoolErrorPhase, outcome: Outcome): PoolError {
   return new PoolError('RESOURCE_EXHAUSTED', `more than maxBufferedBytes (${max}) would wait on the calling thread`, { phase, outcome })
@@ -32,26 +49,35 @@ export function beyondBuffer(max: number, phase: PoolErrorPhase, outcome: Outcom
 export function waitedTooLong(call: Call, situation: Situation): PoolError {
   const phase: PoolErrorPhase = situation.counts.opening > 0 || situation.connectError !== undefined ? 'connect' : 'queue'
   const code = call.kind === 'lease' && call.run === undefined ? 'ACQUIRE_TIMEOUT' : 'REQUEST_TIMEOUT'
-  const message = `${situation.name}: no connection within ${call.timeoutMs} ms: ${describe(situation)}`
-  return new PoolError(code, message, { phase, outcome: 'not-sent', counts: counted(situation), cause: situation.connectError })
+  const message = `${situation.name}: no connection within ${call.timeoutMs} ms: ${describe(situation)}${blame(situation)}`
+  return new PoolError(code, message, {
+    phase,
+    outcome: 'not-sent',
+    counts: counted(situation),
+    stalled: situation.stall?.where,
+    cause: situation.connectError,
+  })
 }
 
 /** A request's time was up after it had gone to a connection. */
 export function answeredTooLate(call: Call, outcome: Outcome, situation: Situation): PoolError {
   const phase: PoolErrorPhase = outcome === 'not-sent' ? 'send' : 'reply'
-  return new PoolError('REQUEST_TIMEOUT', `${situation.name}: no reply within ${call.timeoutMs} ms`, {
+  return new PoolError('REQUEST_TIMEOUT', `${situation.name}: no reply within ${call.timeoutMs} ms${blame(situation)}`, {
     phase,
     outcome,
     counts: counted(situation),
+    stalled: situation.stall?.where,
   })
 }
 
 /** A handler's time was up. */
 export function ranTooLong(call: Call, handler: string, situation: Situation): PoolError {
-  return new PoolError('REQUEST_TIMEOUT', `${situation.name}: the handler '${handler}' has not ended within ${call.timeoutMs} ms`, {
+  const message = `${situation.name}: the handler '${handler}' has not ended within ${call.timeoutMs} ms${blame(situation)}`
+  return new PoolError('REQUEST_TIMEOUT', message, {
     phase: 'handler',
     outcome: 'maybe-executed',
     counts: counted(situation),
+    stalled: situation.stall?.where,
   })
 }
 
@@ -86,5 +112,6 @@ export function connectionLost(message: string, outcome: Outcome, cause?: unknow
 
 /** The same error for a caller of whom more is known. */
 export function withOutcome(error: PoolError, outcome: Outcome): PoolError {
-  return new PoolError(error.code, error.message, { phase: error.phase, outcome, counts: error.counts, cause: error.cause })
+  const { code, message, phase, counts, stalled, cause } = error
+  return new PoolError(code, message, { phase, outcome, counts, stalled, cause })
 }

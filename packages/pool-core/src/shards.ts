@@ -155,7 +155,8 @@ export class Shards {
 
   #shardSettings(shard: number): ShardSettings {
     const { shards, protocol, handlers, maxReplyBytes, probeTimeoutMs, inactivityTimeoutMs, highWaterMark } = this.#settings
-    const { keepAlive, keepAliveInitialDelayMs, noDelay, tls } = this.#settings
+    const { keepAlive, keepAliveInitialDelayMs, noDelay, tls, heartbeatMs } = this.#settings
+    const watched = shards > 0 // on the calling thread, both stand still together
     return {
       shard,
       protocol,
@@ -163,6 +164,9 @@ export class Shards {
       maxReplyBytes,
       probeTimeoutMs,
       inactivityTimeoutMs,
+      heartbeatMs,
+      shardStallMs: watched ? this.#settings.shardStallMs : Number.POSITIVE_INFINITY,
+      maxMainStallMs: watched ? this.#settings.maxMainStallMs : Number.POSITIVE_INFINITY,
       keepAlive,
       keepAliveInitialDelayMs,
       noDelay,

@@ -18,8 +18,8 @@ export interface Times {
 /** One shard at this moment. */
 export interface ShardStats extends ConnectionCounts {
   readonly shard: number
-  /** Serving, or being replaced. */
-  readonly state: 'live' | 'restarting'
+  /** Serving; silent for `shardStallMs`, and passed over while others can serve; being replaced. */
+  readonly state: 'live' | 'suspect' | 'restarting'
   /** Handlers that run. */
   readonly handlers: number
   /** Share of time in which its event loop was busy, since the last look: 0 to 1. */

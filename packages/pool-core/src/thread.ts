@@ -4,6 +4,7 @@ import { createRequire } from 'node:module'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads'
 import {
+  BEAT_BYTES,
   type Bell,
   type Cancel,
   createRing,
@@ -50,6 +51,7 @@ export function shardMemory(settings: Settings, shared: boolean): LinkMemory {
     toShard: createRing(settings.ringBytes.toShard, shared),
     toMain: createRing(settings.ringBytes.toMain, shared),
     words: shared ? new SharedArrayBuffer(bytes) : new ArrayBuffer(bytes),
+    beats: shared ? new SharedArrayBuffer(BEAT_BYTES) : new ArrayBuffer(BEAT_BYTES),
   }
 }
 
@@ -205,6 +207,7 @@ export class ThreadLife implements ShardLife {
       utilization: utilizationOf((now, before) => (thread ?? globalThis).performance.eventLoopUtilization(now, before)),
       delay,
       setRef: (on) => control.setRef(on),
+      end: (cause) => void this.destroy(cause),
     }
   }
 

@@ -40,6 +40,11 @@ export class Waits {
     return this.#held
   }
 
+  /** While a deadline expires: how much later than it should, in ms. */
+  get late(): number {
+    return this.#deadlines.late
+  }
+
   /** Whether the process is kept alive now. */
   get refed(): boolean {
     return this.#refed

@@ -69,6 +69,8 @@ const acts: Record<string, Act> = {
     rig.now += chance % 40
     rig.chance = chance / 1_000
   },
+  stall: (rig, chance) => rig.suspect(chance % rig.shards, true),
+  recover: (rig, chance) => rig.suspect(chance % rig.shards, false),
   suspend: (rig, chance) => rig.suspend(chance % rig.shards),
   restart: (rig, chance) => rig.restart(chance % rig.shards),
 }

@@ -51,8 +51,8 @@ export class Rig {
   readonly #seen: Set<Slot> = new Set()
   #log: string[] = []
   #ids = 0
-  /** After which a shard may hold more than its part, of earlier days. */
-  #resized = false
+  /** After a resize or a suspicion a shard may hold more than its part, of earlier days. */
+  #uneven = false
 
   constructor(limits: Partial<BooksLimits> = {}, shards = 1) {
     this.shards = shards
@@ -196,13 +196,19 @@ export class Rig {
     })
   }
 
+  /** A shard shows no sign of life, or shows one again. */
+  suspect(shard: number, suspect: boolean): void {
+    this.#uneven = true
+    this.step(() => this.books.suspectShard(shard, suspect, this.now))
+  }
+
   /** What the coordinator does when shards have started. */
   #keepIdle(): void {
     if (this.limits.minIdle > 0) this.books.refill(this.now)
   }
 
   resize(maxConnections: number, minConnections: number): void {
-    this.#resized = true
+    this.#uneven = true
     this.limits = { ...this.limits, maxConnections, minConnections }
     this.step(() => this.books.resize(maxConnections, minConnections, this.now))
   }
@@ -242,8 +248,7 @@ export class Rig {
     assert.is(slot.state, 'opening')
     assert.ok(this.books.counts().connections <= this.limits.maxConnections, 'a connection opened beyond the limit')
     const live = this.shards - this.#suspended.size
-    if (!this.#resized)
-      assert.ok(slot.home.connections <= Math.ceil(this.limits.maxConnections / live), 'a shard opened more than its part')
+    if (!this.#uneven) assert.ok(slot.home.connections <= Math.ceil(this.limits.maxConnections / live), 'a shard opened more than its part')
   }
 
   #granted(caller: Caller, slot: Slot): void {

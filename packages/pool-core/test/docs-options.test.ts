@@ -17,6 +17,7 @@ const MAX_MS = 2 ** 31 - 1
 /** What has to be given with a value so that it contradicts nothing. */
 const BESIDES: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   'backoff.maxMs': { backoff: { initialMs: Number.MIN_VALUE } },
+  maxShardStallMs: { shardStallMs: Number.MIN_VALUE },
 }
 
 /** Those that no range can be told of: their sections tell them in words alone. */

@@ -58,6 +58,10 @@ const WRONG: { readonly [Name in keyof Settings]: readonly unknown[] } = {
   maxUses: [...WHOLE, 0],
   probeAfterIdleMs: DURATION,
   probeTimeoutMs: DURATION,
+  heartbeatMs: DURATION,
+  maxMainStallMs: DURATION,
+  shardStallMs: DURATION,
+  maxShardStallMs: DURATION,
   inactivityTimeoutMs: DURATION,
   keepAlive: FLAG,
   keepAliveInitialDelayMs: [...DURATION, Infinity],
@@ -134,6 +138,10 @@ test('the defaults are those of the documentation', () => {
     maxUses: Infinity,
     probeAfterIdleMs: 1_000,
     probeTimeoutMs: 1_000,
+    heartbeatMs: Infinity,
+    maxMainStallMs: 60_000,
+    shardStallMs: 2_000,
+    maxShardStallMs: Infinity,
     inactivityTimeoutMs: Infinity,
     keepAlive: true,
     keepAliveInitialDelayMs: 15_000,
@@ -199,6 +207,8 @@ test('options that contradict each other are refused', () => {
     [{ minIdle: 11 }, /^minIdle: must be at most maxIdle \(10\), not 11$/],
     [{ maxConnections: 2, shards: 3 }, /^shards: must be at most maxConnections \(2\)/],
     [{ backoff: { initialMs: 5, maxMs: 4 } }, /^backoff.initialMs: must be at most backoff.maxMs \(4\)/],
+    [{ maxShardStallMs: 1_999 }, /^maxShardStallMs: must be at least shardStallMs \(2000\), not 1999$/],
+    [{ shardStallMs: Infinity, maxShardStallMs: 5_000 }, /^maxShardStallMs: must be at least shardStallMs \(Infinity\)/],
     [{ tls: {} }, /^tls: goes with a tls:\/\/ endpoint, not with tcp/],
     [{ endpoint: 'unix:/a', tls: {} }, /^tls: .*not with unix/],
     [{ endpoint: 'tls://h:1', tls: { minVersion: 'TLSv1.3', maxVersion: 'TLSv1.2' } }, /^tls.minVersion: /],
@@ -233,7 +243,7 @@ test('the names of other pools are answered with ours', () => {
 })
 
 test('options that do not act yet are unknown', () => {
-  for (const name of ['priority', 'maxConnecting', 'heartbeatMs']) {
+  for (const name of ['priority', 'maxConnecting']) {
     assert.match(refused({ [name]: 1 }), /is an unknown option/)
   }
 })

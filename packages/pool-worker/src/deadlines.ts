@@ -14,6 +14,9 @@ export interface Timed {
 const TICK_MS = 8
 const BUCKETS = 512
 
+/** A timer that fires so much later than it should was kept from it: the event loop stood still. */
+export const STALL_MS = 100
+
 /**
  * A hashed wheel of doubly linked lists: add and remove are O(1). Entries fire at most two ticks (16 ms) late, never early.
  * A deadline beyond one revolution (4 s) is met again each time round.
@@ -28,6 +31,8 @@ export class Deadlines {
   #timer: Cancel | undefined
   #ref = false
   #armedRef = false
+  #dueAt = 0
+  #late = 0
 
   /**
    * @param expire - Told of each entry whose deadline has passed, once; it is out of the wheel by then.
@@ -42,6 +47,11 @@ export class Deadlines {
 
   get size(): number {
     return this.#size
+  }
+
+  /** While entries expire: how much later than it should the wheel's turn has come, in ms. Above `STALL_MS`, the thread stood still. */
+  get late(): number {
+    return this.#late
   }
 
   /** Adds an entry whose `deadline` is set. `Infinity` is never added. */
@@ -93,6 +103,7 @@ export class Deadlines {
 
   #arm(): void {
     this.#armedRef = this.#ref
+    this.#dueAt = this.#world.now() + TICK_MS
     this.#timer = this.#world.timer(TICK_MS, this.#ref, () => this.#turn())
   }
 
@@ -107,12 +118,14 @@ export class Deadlines {
       for (let entry = this.#buckets[tick % BUCKETS]; entry !== undefined; entry = entry.wheelNext)
         if (entry.deadline <= now) due.push(entry)
     }
+    this.#late = now - this.#dueAt
     if (due.length > 0) this.#before()
     for (const entry of due) {
       if (entry.wheelBucket < 0) continue // its wait has ended meanwhile
       this.remove(entry)
       this.#expire(entry)
     }
+    this.#late = 0
     if (this.#size > 0 && this.#timer === undefined) this.#arm()
   }
 }

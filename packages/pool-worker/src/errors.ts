@@ -52,6 +52,9 @@ export type PoolErrorPhase = 'start' | 'queue' | 'connect' | 'probe' | 'send' | 
 /** What the peer may have seen of a failed call: nothing; perhaps all of it; it ran, and its result is lost. */
 export type Outcome = 'not-sent' | 'maybe-executed' | 'executed'
 
+/** Whose event loop stood still: the calling thread's, or that of the shard which had the call. */
+export type Stalled = 'main' | 'shard'
+
 /** The pool at the moment of the failure. */
 export interface PoolCounts {
   /** In whatever state, those being opened or closed included. */
@@ -67,6 +70,7 @@ export interface PoolErrorDetails {
   readonly phase?: PoolErrorPhase | undefined
   readonly outcome?: Outcome | undefined
   readonly counts?: PoolCounts | undefined
+  readonly stalled?: Stalled | undefined
   readonly cause?: unknown
 }
 
@@ -91,6 +95,8 @@ export class PoolError extends Error {
   readonly outcome: Outcome | undefined
   /** The pool at that moment, where that explains the error. */
   readonly counts: PoolCounts | undefined
+  /** Of a time-out, when it is not the server that was slow: which thread stood still. The message says for how long. */
+  readonly stalled: Stalled | undefined
 
   constructor(code: PoolErrorCode, message: string, details: PoolErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause })
@@ -98,6 +104,7 @@ export class PoolError extends Error {
     this.phase = details.phase
     this.outcome = details.outcome
     this.counts = details.counts
+    this.stalled = details.stalled
     Object.defineProperty(this, BRAND, { value: true })
   }
 
@@ -162,6 +169,7 @@ export interface ErrorData {
   readonly syscall?: string | undefined
   readonly phase?: PoolErrorPhase | undefined
   readonly outcome?: Outcome | undefined
+  readonly stalled?: Stalled | undefined
   readonly cause?: ErrorData | undefined
   readonly errors?: readonly ErrorData[] | undefined
 }
@@ -192,6 +200,7 @@ function encode(thrown: unknown, depth: number): ErrorData {
     syscall: string(syscall),
     phase: pool?.phase,
     outcome: pool?.outcome,
+    stalled: pool?.stalled,
     cause: deeper && thrown.cause !== undefined ? encodeError(thrown.cause, depth + 1) : undefined,
     // Half the depth each: sixteen errors that hold one another would else be 16⁸.
     errors: deeper && Array.isArray(errors) ? errors.slice(0, 16).map((error) => encodeError(error, depth + MAX_DEPTH / 2)) : undefined,
@@ -216,8 +225,10 @@ export function decodeError(data: ErrorData): Error {
 
 function rebuild(data: ErrorData, cause: Error | undefined): Error {
   // The codes of these two were made by the constructors above.
-  if (data.type === 'pool')
-    return new PoolError(data.code as PoolErrorCode, data.message, { phase: data.phase, outcome: data.outcome, cause })
+  if (data.type === 'pool') {
+    const { phase, outcome, stalled } = data
+    return new PoolError(data.code as PoolErrorCode, data.message, { phase, outcome, stalled, cause })
+  }
   if (data.type === 'reply') return new ReplyError(String(data.code), data.message)
   const options = cause === undefined ? undefined : { cause }
   const error =

@@ -4,7 +4,7 @@ import { Clients } from './clients.ts'
 import { type Attempt, connect } from './connect.ts'
 import { ConnectWatch } from './connect-times.ts'
 import { Connection, type Driver, Pause } from './connection.ts'
-import type { Deadlines } from './deadlines.ts'
+import { type Deadlines, STALL_MS } from './deadlines.ts'
 import { encodeError, PoolError } from './errors.ts'
 import { type CloseReason, Flag, Kind } from './frame.ts'
 import { Framed } from './framed.ts'
@@ -128,7 +128,10 @@ export class Slot implements Driver, Place, Beating {
   #connectTimeout(ms: number): PoolError {
     const handshake = this.connection.socket === undefined ? 'the TLS' : "the protocol's"
     const waiting = this.#attempt?.socket.connecting === true ? 'the address has not answered' : `${handshake} hand-shake has not ended`
-    return new PoolError('CONNECT_TIMEOUT', `no connection within ${ms} ms: ${waiting}`, { phase: 'connect', outcome: 'not-sent' })
+    const late = Math.round((this.#watch?.total ?? 0) / 1000 - ms)
+    const stalled = late < STALL_MS ? undefined : this.settings.unrefSockets ? 'main' : 'shard'
+    const message = `no connection within ${ms} ms: ${waiting}${stalled === undefined ? '' : `; its thread stood still for ${late} ms`}`
+    return new PoolError('CONNECT_TIMEOUT', message, { phase: 'connect', outcome: 'not-sent', stalled })
   }
 
   #connected(socket: Socket): void {

@@ -86,6 +86,26 @@ test('after a long stall all that are due fire in one turn, and none twice', () 
   assert.is(deadlines.size, 0)
 })
 
+test('while entries expire it is known how late the turn is, and at no other time', () => {
+  const world = new ManualWorld()
+  const seen: number[] = []
+  const deadlines: Deadlines = new Deadlines(
+    world,
+    () => seen.push(deadlines.late),
+    () => seen.push(deadlines.late),
+  )
+  deadlines.add(entry(100))
+  world.pass(200)
+  assert.equal(seen.splice(0), [0, 0])
+  deadlines.add(entry(300))
+  world.stall(1_508)
+  assert.equal(seen.splice(0), [1_500, 1_500])
+  assert.is(deadlines.late, 0)
+  deadlines.add(entry(1_750))
+  world.pass(100)
+  assert.equal(seen, [0, 0])
+})
+
 test('what arrived before the turn is looked at first, once, and only if something is due', () => {
   const world = new ManualWorld()
   const log: string[] = []

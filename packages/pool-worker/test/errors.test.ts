@@ -23,6 +23,14 @@ test('a PoolError keeps its class, code, phase, outcome and stack across a threa
   assert.is(back.stack, error.stack)
 })
 
+test('which thread stood still is known across a thread too', () => {
+  const back = cross(
+    new PoolError('CONNECT_TIMEOUT', 'late', { stalled: 'shard', cause: new PoolError('REQUEST_TIMEOUT', 'x', { stalled: 'main' }) }),
+  )
+  assert.ok(PoolError.is(back) && PoolError.is(back.cause))
+  assert.equal([back.stalled, back.cause.stalled], ['shard', 'main'])
+})
+
 test('a ReplyError keeps its class and code', () => {
   const back = cross(new ReplyError('WRONGTYPE', 'WRONGTYPE Operation against a key'))
 

@@ -8,7 +8,7 @@ import { checkBooks } from './check.ts'
 import { type BooksCounts, countBooks } from './counts.ts'
 import { Effects } from './effects.ts'
 import { Pending, type Waiter } from './pending.ts'
-import { Placement, type PlacementLimits } from './placement.ts'
+import { growAt, Placement, type PlacementLimits } from './placement.ts'
 import { Sizing, type SizingLimits } from './sizing.ts'
 import { expect, type Slot } from './slots.ts'
 
@@ -23,7 +23,6 @@ export class Books {
   /** To be carried out after each step, then cleared. */
   readonly effects: Effects = new Effects()
   readonly #limits: BooksLimits
-  readonly #fit: (slot: Slot) => boolean
   readonly #placement: Placement
   readonly #sizing: Sizing
   readonly #pending: Pending = new Pending()
@@ -35,8 +34,7 @@ export class Books {
   /** `fit` reads a slot's shared word: false means that its shard already knows it dead. It must stay false until `gone`. */
   constructor(limits: BooksLimits, fit: (slot: Slot) => boolean) {
     this.#limits = { ...limits }
-    this.#fit = fit
-    this.#growAt = Math.ceil(limits.pipelining / 4)
+    this.#growAt = growAt(limits)
     this.#placement = new Placement(this.#limits, fit, this.effects)
     this.#sizing = new Sizing(this.#limits, this.#placement, this.effects)
   }
@@ -64,6 +62,13 @@ export class Books {
   removeShard(shard: number): void {
     const home = this.#placement.setLive(shard, false)
     for (const slot of home.slots) if (slot.state !== 'free') this.#placement.move(slot, 'free')
+    this.#serve()
+  }
+
+  /** A live shard shows no sign of life, or shows one again. */
+  suspectShard(shard: number, suspect: boolean, now: number): void {
+    this.#now = now
+    this.#placement.setSuspect(shard, suspect)
     this.#serve()
   }
 
@@ -122,13 +127,7 @@ export class Books {
     if (slot.inFlight > 0) {
       if (!slot.reserved) this.#placement.move(slot, 'shared')
       this.#serve()
-    } else if (
-      this.#pending.size > 0 ||
-      this.#sizing.retired ||
-      this.#placement.wornBy(slot, this.#now) !== undefined ||
-      !this.#sizing.mayIdle
-    )
-      this.#available(slot)
+    } else if (this.#pending.size > 0 || !this.#sizing.mayRest(slot, this.#now)) this.#available(slot)
     else this.#toIdle(slot)
   }
 
@@ -276,11 +275,9 @@ export class Books {
       placement: this.#placement,
       pending: this.#pending,
       limits: this.#limits,
-      growAt: this.#growAt,
       mayOpen: this.#sizing.mayOpen,
       paused: this.#paused,
       now: this.#now,
-      fit: this.#fit,
     })
   }
 

@@ -1,6 +1,6 @@
 /** Derives every invariant of the books from scratch, by looking at each slot and each waiter. For tests. */
 import type { Pending, Waiter } from './pending.ts'
-import type { Placement } from './placement.ts'
+import { growAt, type Placement } from './placement.ts'
 import { emptyTally, type ShardSlots, type Slot, type SlotList } from './slots.ts'
 
 /** The parts of the books. */
@@ -16,11 +16,9 @@ export interface BooksState {
     readonly probeAfterIdleMs: number
     readonly maxUses: number
   }
-  readonly growAt: number
   readonly mayOpen: boolean
   readonly paused: boolean
   readonly now: number
-  readonly fit: (slot: Slot) => boolean
 }
 
 /** Says what does not hold, one line each. */
@@ -36,6 +34,9 @@ export function checkBooks(state: BooksState): string[] {
     slots.push(...home.slots)
   }
   checkTotals(state, slots, check)
+  const suspects = state.placement.shards.filter((home) => home?.suspect).length
+  check(suspects === state.placement.suspects, 'suspect shards are miscounted')
+  check(!state.placement.shards.some((home) => home?.suspect && !home.live), 'a dead shard is suspect')
   checkPending(state, check)
   checkService(state, slots, check)
   return problems
@@ -133,20 +134,17 @@ function checkPending({ pending, limits }: BooksState, check: Check): void {
 }
 
 /** Nobody waits who could be served, and what the waiters need is on its way as far as the limits allow. */
-function checkService(
-  { placement, pending, limits, growAt, mayOpen, paused, now, fit }: BooksState,
-  slots: readonly Slot[],
-  check: Check,
-): void {
+function checkService({ placement, pending, limits, mayOpen, paused, now }: BooksState, slots: readonly Slot[], check: Check): void {
   const { coming, reserved } = placement
   const uncovered = Math.max(0, pending.leases - coming)
   check(reserved.size <= uncovered, `${reserved.size} are reserved for ${uncovered} leases`)
-  const wanted = paused ? 0 : pending.leases + Math.ceil(pending.requests / growAt)
+  const wanted = paused ? 0 : pending.leases + Math.ceil(pending.requests / growAt(limits))
   const open = mayOpen && canOpen(placement, limits.maxConnections)
   check(!open || placement.tally.idle + coming >= limits.minIdle + wanted, 'fewer than minIdle are idle or coming')
   check(!paused || reserved.size === 0, 'a connection is reserved though nobody is served')
   if (pending.size === 0 || paused) return
-  const fitSlots = slots.filter((slot) => (slot.state === 'idle' || slot.state === 'shared') && fit(slot))
+  const chosen = slots.filter((slot) => placement.choices.includes(slot.home))
+  const fitSlots = chosen.filter((slot) => (slot.state === 'idle' || slot.state === 'shared') && placement.fit(slot))
   const idle = fitSlots.filter((slot) => slot.state === 'idle')
   const fresh = idle.filter((slot) => now - slot.idleSince < limits.probeAfterIdleMs)
   const free = fitSlots.filter((slot) => slot.state === 'shared' && !slot.reserved && slot.worn === undefined)
@@ -159,6 +157,6 @@ function checkService(
 }
 
 function canOpen(placement: Placement, maxConnections: number): boolean {
-  const cap = Math.ceil(maxConnections / placement.live.length)
-  return placement.connections < maxConnections && placement.live.some((home) => home.connections < cap)
+  const cap = Math.ceil(maxConnections / placement.choices.length)
+  return placement.connections < maxConnections && placement.choices.some((home) => home.connections < cap)
 }

@@ -20,6 +20,8 @@ export interface ConnectionCounts {
 export interface ShardCounts extends ConnectionCounts {
   readonly shard: number
   readonly live: boolean
+  /** Live, but shows no sign of life. */
+  readonly suspect: boolean
   /** Handlers that run. */
   readonly handlers: number
 }
@@ -36,8 +38,8 @@ export function countBooks(placement: Placement, pending: Pending): BooksCounts 
   const perShard: ShardCounts[] = []
   for (const home of placement.shards) {
     if (home === undefined) continue
-    const { shard, live, connections, handlers } = home
-    perShard.push({ shard, live, connections, ...countStates(home.tally), handlers })
+    const { shard, live, suspect, connections, handlers } = home
+    perShard.push({ shard, live, suspect, connections, ...countStates(home.tally), handlers })
   }
   const { connections, tally } = placement
   return { connections, ...countStates(tally), pendingLeases: pending.leases, pendingRequests: pending.requests, perShard }

@@ -16,6 +16,11 @@ export interface PlacementLimits {
   readonly maxUses: number
 }
 
+/** In flight on all connections before another opens: a quarter of the pipelining limit. */
+export function growAt({ pipelining }: { readonly pipelining: number }): number {
+  return Math.ceil(pipelining / 4)
+}
+
 /** All slots. Choosing looks at one candidate per live shard, however many connections there are. */
 export class Placement {
   /** By shard number. */
@@ -27,12 +32,14 @@ export class Placement {
   /** Of all that `joinable` looked at last: the fewest in flight, Infinity when there was none. */
   lowestLoad: number = Number.POSITIVE_INFINITY
   readonly #limits: PlacementLimits
-  readonly #fit: (slot: Slot) => boolean
+  /** Whether a slot's shard holds its connection fit to lend. */
+  readonly fit: (slot: Slot) => boolean
   readonly #effects: Effects
+  #suspects = 0
 
   constructor(limits: PlacementLimits, fit: (slot: Slot) => boolean, effects: Effects) {
     this.#limits = limits
-    this.#fit = fit
+    this.fit = fit
     this.#effects = effects
   }
 
@@ -49,13 +56,40 @@ export class Placement {
 
   /** Connections that somebody will be served by as soon as they are ready. */
   get coming(): number {
-    return this.tally.opening + this.tally.probing + this.tally.resetting
+    if (this.suspects === 0) return countComing(this.tally)
+    return this.choices.reduce((sum, home) => sum + countComing(home.tally), 0)
+  }
+
+  /**
+   * The shards that grants and new connections are chosen from: a suspect one is passed over, unless the others can serve nobody, for want
+   * of connections and of permits.
+   */
+  get choices(): readonly ShardSlots[] {
+    if (this.suspects === 0) return this.live
+    const sound = this.live.filter((home) => !home.suspect)
+    if (sound.length > 0 && this.connections < this.#limits.maxConnections) return sound
+    return sound.some((home) => home.connections > 0) ? sound : this.live
+  }
+
+  /** How many live shards are suspect. */
+  get suspects(): number {
+    return this.#suspects
+  }
+
+  /** A live shard shows no sign of life, or shows one again. */
+  setSuspect(shard: number, suspect: boolean): void {
+    const home = this.shards[shard]
+    if (home?.live !== true || home.suspect === suspect) return
+    home.suspect = suspect
+    this.#suspects += suspect ? 1 : -1
+    for (const slot of suspect ? home.slots : []) if (slot.reserved) this.#lift(slot) // the lease may hope for another
   }
 
   /** Makes a shard live, or no longer. */
   setLive(shard: number, live: boolean): ShardSlots {
     const home = this.shards[shard] ?? new ShardSlots(shard, this.#limits.pipelining, this.#limits.scheduling === 'fifo')
     this.shards[shard] = home
+    this.setSuspect(shard, false)
     home.live = live
     this.live = this.shards.filter((each) => each?.live) as ShardSlots[] // the filter leaves no undefined
     return home
@@ -63,7 +97,7 @@ export class Placement {
 
   /** Whether a connection may be lent: a dead one goes to closing here, its LOST is on the way. */
   isFit(slot: Slot): boolean {
-    if (this.#fit(slot)) return true
+    if (this.fit(slot)) return true
     this.move(slot, 'closing')
     return false
   }
@@ -154,7 +188,7 @@ export class Placement {
   #idle(since: number, now: number): Slot | undefined {
     for (;;) {
       let best: Slot | undefined
-      for (const home of this.live) {
+      for (const home of this.choices) {
         const slot = home.idleAfter(since)
         if (slot === undefined) continue
         if (best === undefined || home.busy < best.home.busy) best = slot
@@ -174,7 +208,7 @@ export class Placement {
   #bestToJoin(since: number): Slot | undefined {
     let best: Slot | undefined
     this.lowestLoad = Number.POSITIVE_INFINITY
-    for (const home of this.live) {
+    for (const home of this.choices) {
       const slot = home.idleAfter(since) ?? home.leastLoaded()
       if (slot === undefined || slot.inFlight >= this.#limits.pipelining) continue
       if (slot.inFlight < this.lowestLoad) this.lowestLoad = slot.inFlight
@@ -187,11 +221,11 @@ export class Placement {
   #reservable(): Slot | undefined {
     for (;;) {
       let best: Slot | undefined
-      for (const home of this.live) {
+      for (const home of this.choices) {
         const slot = home.leastLoaded()
         if (slot !== undefined && (best === undefined || slot.inFlight < best.inFlight)) best = slot
       }
-      best ??= this.live.find((home) => home.blocked.size > 0)?.blocked.head
+      best ??= this.choices.find((home) => home.blocked.size > 0)?.blocked.head
       if (best === undefined || this.isFit(best)) return best
     }
   }
@@ -206,9 +240,14 @@ export class Placement {
       this.move(slot, 'shared')
     }
     for (let last = reserved.head; last !== undefined && reserved.size > wanted; last = reserved.head) {
-      last.reserved = false
-      this.move(last, 'shared')
+      this.#lift(last)
     }
+  }
+
+  /** Takes a reservation back. */
+  #lift(slot: Slot): void {
+    slot.reserved = false
+    this.move(slot, 'shared')
   }
 
   /** All slots of live shards in these states, state by state. */
@@ -227,13 +266,13 @@ export class Placement {
   }
 
   /**
-   * The live shard with the fewest connections, if the limits allow it one more. Below the cap of all, the fewest is always
-   * less than an even share: so no shard opens more than `maxConnections` / live shards, rounded up.
+   * The shard with the fewest connections among those to choose from, if the limits allow it one more. Below the cap of all, the fewest is
+   * always less than an even share: so no shard opens more than `maxConnections` / shards to choose from, rounded up.
    */
   #shardToOpenOn(): ShardSlots | undefined {
     if (this.connections >= this.#limits.maxConnections) return undefined
     let best: ShardSlots | undefined
-    for (const home of this.live) if (best === undefined || home.connections < best.connections) best = home
+    for (const home of this.choices) if (best === undefined || home.connections < best.connections) best = home
     return best !== undefined && best.connections < MAX_SLOTS ? best : undefined
   }
 
@@ -247,6 +286,10 @@ export class Placement {
     this.move(slot, 'opening')
     return slot
   }
+}
+
+function countComing({ opening, probing, resetting }: Tally): number {
+  return opening + probing + resetting
 }
 
 function isBetter(slot: Slot, best: Slot): boolean {

@@ -54,6 +54,11 @@ export class Sizing {
     return tally.idle < this.#limits.maxIdle || living <= this.#limits.minConnections
   }
 
+  /** Whether a connection that nobody waits for may become idle. */
+  mayRest(slot: Slot, now: number): boolean {
+    return !this.retired && this.mayIdle && this.#placement.wornBy(slot, now) === undefined
+  }
+
   /** Opens one more connection, unless the limits forbid it. */
   open(): boolean {
     const slot = this.mayOpen ? this.#placement.open() : undefined

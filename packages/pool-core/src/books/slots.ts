@@ -96,6 +96,8 @@ export class ShardSlots {
   readonly shard: number
   /** May be granted from and opened on. */
   live = false
+  /** Shows no sign of life: passed over while others can serve. */
+  suspect = false
   readonly slots: Slot[] = []
   readonly tally: Tally = emptyTally()
   /** Handlers that run. */

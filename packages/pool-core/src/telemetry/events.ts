@@ -17,6 +17,10 @@ export interface PoolEvents {
   readonly connectFailed: { readonly endpoint: string; readonly error: PoolError }
   /** A shard serves: for the first time, or again. */
   readonly shardStarted: { readonly shard: number }
+  /** A shard has given no sign of life for `shardStallMs`: it is passed over while others can serve. */
+  readonly shardSuspect: { readonly shard: number; readonly silentMs: number }
+  /** A suspect shard has given a sign of life; `silentMs` is how long it had been silent at the last look. */
+  readonly shardRecovered: { readonly shard: number; readonly silentMs: number }
   /** A shard has died, and is being replaced. */
   readonly shardLost: { readonly shard: number; readonly error: PoolError }
 }

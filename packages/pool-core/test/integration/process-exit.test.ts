@@ -30,7 +30,7 @@ async function startServer(): Promise<string> {
         rest = lines.pop() ?? ''
         for (const asked of lines) {
           if (asked === 'slow') timers.add(setTimeout(() => socket.write('slow\n'), 300))
-          else if (asked === 'echo') socket.write('echo\n')
+          else if (asked === 'echo' || asked === 'ping') socket.write(`${asked}\n`)
         }
       })
       socket.once('end', () => socket.end())
@@ -82,6 +82,7 @@ async function run(
 const SCENARIOS: readonly (readonly [scenario: string, promise: string, lines: readonly string[]])[] = [
   ['unused', 'a pool that was never used lets the process exit', ['made']],
   ['idle', 'an idle pool lets the process exit', ['request: echo', 'handler: echo', 'idle: true']],
+  ['beating', 'heart-beats, and looking for signs of life, let the process exit', ['request: echo']],
   ['request', 'a request keeps the process alive until its reply', ['reply: slow']],
   ['handler', 'a handler keeps the process alive until its result', ['result: slow']],
   ['lease', 'a lease keeps the process alive until it is released', ['released']],

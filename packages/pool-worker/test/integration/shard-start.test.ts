@@ -6,6 +6,7 @@ import { pathToFileURL } from 'node:url'
 import { MessageChannel } from 'node:worker_threads'
 import * as comlink from 'comlink'
 import * as assert from 'uvu/assert'
+import { BEAT_BYTES } from '../../src/beats.ts'
 import start from '../../src/entry.ts'
 import { decodeError, PoolError } from '../../src/errors.ts'
 import { loadHandlers, loadProtocol } from '../../src/load.ts'
@@ -81,7 +82,12 @@ test('a handlers module gives its functions, and without any is NO_SHARD', async
 async function started(handlers?: string): Promise<{ result: Settled<unknown>; controls: MessageChannel }> {
   const bells = new MessageChannel()
   const controls = new MessageChannel()
-  const memory = { toShard: createRing(4096, true), toMain: createRing(4096, true), words: new SharedArrayBuffer(64) }
+  const memory = {
+    toShard: createRing(4096, true),
+    toMain: createRing(4096, true),
+    words: new SharedArrayBuffer(64),
+    beats: new SharedArrayBuffer(BEAT_BYTES),
+  }
   const result = await start({ settings: { ...PLAIN_SETTINGS, handlers }, memory, bellPort: bells.port2, controlPort: controls.port2 })
   return { result, controls }
 }
