@@ -1,10 +1,10 @@
-import { PoolError } from '@cenote/pool-worker'
 import * as assert from 'uvu/assert'
 import { suite } from '../../pool-worker/test/kit/kit.ts'
 import { checkReleaseOptions, OPTION_NAMES, readOptions } from '../src/options.ts'
 import { defaultOf, ENDPOINT, quantity } from './support/defaults.ts'
 import { read } from './support/docs.ts'
 import { fieldsTold, listsTold, optionsTold, type Told } from './support/options-page.ts'
+import { refusalOf } from './support/refusals.ts'
 
 const test = suite('docs-options')
 
@@ -65,21 +65,9 @@ function give(name: string, value: unknown): void {
   readOptions({ endpoint: ENDPOINT, maxConnections: 65_536, ...besides, [option]: given })
 }
 
-/** What the code says in a refusal; '' if there was none. */
-function refusal(action: () => unknown): string {
-  try {
-    action()
-  } catch (error) {
-    if (!PoolError.is(error)) throw error
-    assert.is(error.code, 'BAD_OPTION')
-    return error.message
-  }
-  return ''
-}
-
 /** The fields that an object of options may have, as the code says when it is given another. */
 function fieldsKnown(action: (unknown: object) => unknown): string[] {
-  const [, known = ''] = /known are (.*)$/.exec(refusal(() => action({ '?': 1 }))) ?? []
+  const [, known = ''] = /known are (.*)$/.exec(refusalOf(() => action({ '?': 1 }))) ?? []
   return known.split(', ').sort()
 }
 
@@ -109,13 +97,13 @@ for (const { name, takes } of [...options, ...fields].filter(ranged)) {
     if (promises === undefined) throw new Error(`the test cannot read: ${takes}`)
     for (const value of promises.good)
       assert.is(
-        refusal(() => give(name, value)),
+        refusalOf(() => give(name, value)),
         '',
         `${name}: ${String(value)}`,
       )
     for (const value of promises.bad)
       assert.match(
-        refusal(() => give(name, value)),
+        refusalOf(() => give(name, value)),
         new RegExp(`^${name}: `),
         `${name}: ${String(value)}`,
       )

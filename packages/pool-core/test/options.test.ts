@@ -1,9 +1,9 @@
 import { SHARE_ENV } from 'node:worker_threads'
-import { PoolError } from '@cenote/pool-worker'
 import * as assert from 'uvu/assert'
 import { suite } from '../../pool-worker/test/kit/kit.ts'
 import { checkCallOptions } from '../src/call-options.ts'
 import { OPTION_NAMES, readOptions, type Settings } from '../src/options.ts'
+import { refusalOf } from './support/refusals.ts'
 
 const test = suite('options')
 const endpoint = 'tcp://127.0.0.1:6379'
@@ -11,14 +11,9 @@ const SECRET = 'hunter2'
 
 /** The BAD_OPTION message of a call. */
 function complaint(action: () => unknown): string {
-  try {
-    action()
-  } catch (error) {
-    if (!PoolError.is(error)) throw error
-    assert.is(error.code, 'BAD_OPTION')
-    return error.message
-  }
-  throw new Error('was accepted')
+  const message = refusalOf(action)
+  assert.is.not(message, '', 'was accepted')
+  return message
 }
 
 const refused = (options: Record<string, unknown>): string => complaint(() => readOptions({ endpoint, ...options }))

@@ -1,6 +1,6 @@
 /** The options of other pools' libraries, as their own sources take them. */
-import { PoolError } from '@cenote/pool-worker'
 import { readOptions } from '../../src/options.ts'
+import { refusalOf } from './refusals.ts'
 
 export interface Library {
   readonly library: string
@@ -59,12 +59,4 @@ export const LIBRARIES: readonly Library[] = [
 ]
 
 /** What `createPool` says to such a name. */
-export function refusal(name: string): string {
-  try {
-    readOptions({ endpoint: 'tcp://127.0.0.1:1', [name]: 1 })
-  } catch (error) {
-    if (PoolError.is(error) && error.code === 'BAD_OPTION') return error.message
-    throw error
-  }
-  throw new Error(`${name} was accepted`)
-}
+export const refusal = (name: string): string => refusalOf(() => readOptions({ endpoint: 'tcp://127.0.0.1:1', [name]: 1 }))

@@ -127,13 +127,18 @@ test('time in which nobody reads does not count', async () => {
   assert.not(lostAlready())
 })
 
-test('an abandoned reply ends its connection after inactivityTimeoutMs where that is less than 5 s', async () => {
-  await begin()
+/** Sends a request, and gives it up when its reply has been owed for so long. */
+async function abandonAfter(ms: number): Promise<void> {
   it.send(Kind.SEND, 1, 1, 'one\n')
   await until(() => server.text() === 'one\n', 'it arrives')
-  await pass(900)
+  await pass(ms)
   it.send(Kind.CANCEL, 1, 1)
   await turns()
+}
+
+test('an abandoned reply ends its connection after inactivityTimeoutMs where that is less than 5 s', async () => {
+  await begin()
+  await abandonAfter(900)
   await pass(900)
   assert.not(lostAlready())
   await pass(120)
@@ -142,11 +147,7 @@ test('an abandoned reply ends its connection after inactivityTimeoutMs where tha
 
 test('an abandoned reply is given up after 5 s where inactivityTimeoutMs is longer', async () => {
   await begin({}, 60_000)
-  it.send(Kind.SEND, 1, 1, 'one\n')
-  await until(() => server.text() === 'one\n', 'it arrives')
-  await pass(30_000)
-  it.send(Kind.CANCEL, 1, 1)
-  await turns()
+  await abandonAfter(30_000)
   await pass(4_990)
   assert.not(lostAlready())
   await pass(30)
