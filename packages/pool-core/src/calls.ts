@@ -3,6 +3,7 @@ import { PoolError, type Timed } from '@cenote/pool-worker'
 import type { Waiter, WaiterKind } from './books/pending.ts'
 import type { Slot } from './books/slots.ts'
 import type { Lease } from './lease.ts'
+import type { Outcomes } from './outcomes.ts'
 import { withOutcome } from './refusals.ts'
 import type { Run } from './runs.ts'
 import type { CallTrace } from './telemetry/traces.ts'
@@ -42,6 +43,10 @@ export class Call implements Waiter, Timed {
   run: Run | undefined = undefined
   /** What observers are told of it, while there are any. */
   trace: CallTrace | undefined = undefined
+  /** Where its end is counted, if it is a caller's own. */
+  outcomes: Outcomes | undefined = undefined
+  /** Its caller's signal has ended it. */
+  aborted = false
   readonly timeoutMs: number
 
   readonly request: unknown
@@ -79,11 +84,13 @@ export class Call implements Waiter, Timed {
 
   resolve(value: unknown): void {
     this.#end()
+    if (this.outcomes !== undefined) this.outcomes.succeeded++
     this.#resolve(value as never) // the promise was made by whoever knows the type
   }
 
   reject(error: unknown): void {
     this.#end()
+    this.outcomes?.rejected(error, this.aborted)
     const untrue = this.sentBefore && PoolError.is(error) && error.outcome === 'not-sent'
     this.#reject(untrue ? withOutcome(error, 'maybe-executed') : error)
   }

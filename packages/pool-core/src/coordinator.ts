@@ -89,13 +89,14 @@ export class Coordinator implements LinkMailbox {
       const call = new Call('request', timeoutMs, resolve, reject, request, undefined, options.idempotent)
       call.trace = trace
       call.priority = options.priority ?? 0
-      this.#numbers.requests++
+      call.outcomes = this.#numbers.requests
+      call.outcomes.begun++
       if (this.#waits.begin(call, options.signal)) this.#dispatch.admit(call)
     })
   }
 
   stats(): PoolStats {
-    return overview(this.#settings.name, this.#dispatch)
+    return overview(this.#settings.name, this.#dispatch, this.#buffered.bytes)
   }
 
   leases(): LeaseInfo[] {
@@ -349,6 +350,7 @@ export class Coordinator implements LinkMailbox {
   }
 
   readonly #aborted = (call: Call, reason: unknown): void => {
+    call.aborted = true
     if (call.run !== undefined) return this.handling.drop(call.run, reason)
     if (call.queued) this.#dispatch.books.cancel(call)
     else if (!this.upkeep.dropReady(call)) this.#dispatch.drop(call)

@@ -35,7 +35,8 @@ export class Handling {
       const run = new Run(call, name, input, options.onProgress)
       call.run = run
       call.priority = options.priority ?? 0
-      this.#dispatch.numbers.handlers++
+      call.outcomes = this.#dispatch.numbers.handlers
+      call.outcomes.begun++
       if (this.#dispatch.waits.begin(call, options.signal)) this.#seek(run)
     })
   }

@@ -43,6 +43,7 @@ export type {
   RingBytes,
   WorkerOptions,
 } from './option-types.ts'
+export type { Endings, FailedBy } from './outcomes.ts'
 export type { Pool } from './pool.ts'
 export type { Counters, PoolStats, ShardStats, Times } from './stats.ts'
 export type { EventArguments, PoolEvents } from './telemetry/events.ts'

@@ -9,6 +9,7 @@ import type { Language } from './language.ts'
 import { type ConnectionInfo, Lease } from './lease.ts'
 import type { Line } from './line.ts'
 import type { Settings } from './options.ts'
+import type { Outcomes } from './outcomes.ts'
 import { connectionLost, poolClosed, withOutcome } from './refusals.ts'
 import { Journey } from './retries.ts'
 import { openStream } from './stream.ts'
@@ -39,12 +40,22 @@ export class Leasing {
   }
 
   async #acquire(options: CallOptions, trace: CallTrace | undefined): Promise<Lease> {
-    const lease = await this.#wait(options, undefined, 0, trace)
-    // Its connection may have died in the very turn that granted it: whoever acquires gets one that was alive in this turn.
-    if (lease.rebinding !== undefined) await lease.rebinding
-    if (lease.lostBy === undefined) return lease
-    this.#endLease(lease)
-    throw withOutcome(lease.lostBy, 'not-sent')
+    const { acquires } = this.#dispatch.numbers
+    acquires.begun++
+    try {
+      const lease = await this.#wait(options, undefined, 0, trace)
+      // Its connection may have died in the very turn that granted it: whoever acquires gets one that was alive in this turn.
+      if (lease.rebinding !== undefined) await lease.rebinding
+      if (lease.lostBy !== undefined) {
+        this.#endLease(lease)
+        throw withOutcome(lease.lostBy, 'not-sent')
+      }
+      acquires.succeeded++
+      return lease
+    } catch (error) {
+      acquires.rejected(error, endedBy(options.signal, error))
+      throw error
+    }
   }
 
   /** @param since - When its time began to run. Default: now. */
@@ -79,16 +90,34 @@ export class Leasing {
   }
 
   async #alone(request: unknown, options: CallOptions, trace: CallTrace | undefined): Promise<unknown> {
+    const { requests } = this.#dispatch.numbers
+    requests.begun++
+    try {
+      const reply = await this.#overLeases(request, options, trace)
+      requests.succeeded++
+      return reply
+    } catch (error) {
+      requests.rejected(error, endedBy(options.signal, error))
+      throw error
+    }
+  }
+
+  /** Sends a request over a lease of its own, or over several, one after the other's connection has died. */
+  async #overLeases(request: unknown, options: CallOptions, trace: CallTrace | undefined): Promise<unknown> {
+    const { numbers } = this.#dispatch
     const since = this.#world.now()
     const whole = { ...options, timeoutMs: options.timeoutMs ?? this.#settings.requestTimeoutMs }
     const journey = new Journey(this.#dispatch.retries, options.idempotent === true)
     for (;;) {
-      const lease = await this.#wait(whole, since, journey.moves).catch((error: unknown) => {
-        const late = PoolError.is(error) && error.code === 'ACQUIRE_TIMEOUT'
-        throw journey.told(late ? new PoolError('REQUEST_TIMEOUT', error.message, error) : error)
-      })
+      numbers.waitingAlone++
+      const lease = await this.#wait(whole, since, journey.moves)
+        .catch((error: unknown) => {
+          const late = PoolError.is(error) && error.code === 'ACQUIRE_TIMEOUT'
+          throw journey.told(late ? new PoolError('REQUEST_TIMEOUT', error.message, error) : error)
+        })
+        .finally(() => numbers.waitingAlone--)
       try {
-        return await this.#request(lease, request, whole, trace, since)
+        return await this.#request(lease, request, whole, trace, undefined, since)
       } catch (error) {
         journey.moves = lease.moves
         if (this.#dispatch.closing || !journey.goesOn(error)) throw journey.told(error)
@@ -100,18 +129,32 @@ export class Leasing {
 
   /** A request over a lease. */
   request(lease: Lease, request: unknown, options: CallOptions): Promise<unknown> {
-    if (!observed(requestChannel)) return this.#request(lease, request, options, undefined)
+    const { requests } = this.#dispatch.numbers
+    if (!observed(requestChannel)) return this.#request(lease, request, options, undefined, requests)
     const trace = this.#dispatch.traces.request(options.timeoutMs ?? this.#settings.requestTimeoutMs)
-    return follow(requestChannel, trace, () => this.#request(lease, request, options, trace))
+    return follow(requestChannel, trace, () => this.#request(lease, request, options, trace, requests))
   }
 
-  /** @param since - When its time began to run. Default: now. */
-  #request(lease: Lease, request: unknown, options: CallOptions, trace: CallTrace | undefined, since?: number): Promise<unknown> {
+  /**
+   * @param outcomes - Where it is counted, if it is its caller's whole call.
+   * @param since - When its time began to run. Default: now.
+   */
+  #request(
+    lease: Lease,
+    request: unknown,
+    options: CallOptions,
+    trace: CallTrace | undefined,
+    outcomes: Outcomes | undefined,
+    since?: number,
+  ): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      if (lease.lostBy !== undefined) throw connectionLost('the connection of this lease has died', 'not-sent', lease.lostBy)
       const call = new Call('request', options.timeoutMs ?? this.#settings.requestTimeoutMs, resolve, reject, request, lease)
       call.trace = trace
-      this.#dispatch.numbers.requests++
+      if (outcomes !== undefined) {
+        call.outcomes = outcomes
+        outcomes.begun++
+      }
+      if (lease.lostBy !== undefined) return call.reject(connectionLost('the connection of this lease has died', 'not-sent', lease.lostBy))
       if (!this.#dispatch.waits.begin(call, options.signal, since)) return
       if (lease.line === undefined) lease.waiting.push(call)
       else this.#send(lease.line, call)
@@ -235,4 +278,9 @@ export class Leasing {
     ticket.moves = lease.moves
     if (this.#dispatch.waits.begin(ticket, undefined)) this.#dispatch.admit(ticket)
   }
+}
+
+/** Whether it was the caller's own signal that ended a call. */
+function endedBy(signal: AbortSignal | undefined, error: unknown): boolean {
+  return signal?.aborted === true && error === signal.reason
 }

@@ -2,8 +2,8 @@
 import type { Dispatch } from './dispatch.ts'
 import { lateness, type PoolStats, type ShardStats } from './stats.ts'
 
-/** What `pool.stats()` returns. */
-export function overview(name: string, { books, links, numbers }: Dispatch): PoolStats {
+/** What `pool.stats()` returns: no connection is looked at. */
+export function overview(name: string, { books, links, numbers }: Dispatch, bufferedBytes: number): PoolStats {
   const { perShard, pendingLeases, pendingRequests, ...counts } = books.counts()
   const shards = perShard.map(({ live, suspect, ...shard }): ShardStats => {
     const host = links[shard.shard]?.host
@@ -15,5 +15,7 @@ export function overview(name: string, { books, links, numbers }: Dispatch): Poo
     }
   })
   const pending = { leases: pendingLeases, requests: pendingRequests }
-  return { name, ...counts, pending, counters: numbers.counters(), ...numbers.times(), shards }
+  const inFlight = numbers.requests.unsettled - pendingRequests - numbers.waitingAlone
+  const counters = numbers.counters()
+  return { name, ...counts, pending, inFlight, paused: books.paused, bufferedBytes, counters, ...numbers.times(), shards }
 }

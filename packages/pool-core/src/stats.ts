@@ -4,6 +4,7 @@ import { type CloseReason, DELAY_RESOLUTION_MS } from '@cenote/pool-worker'
 import { Attempts } from './attempts.ts'
 import type { ConnectionCounts } from './books/counts.ts'
 import type { Slot } from './books/slots.ts'
+import { type Endings, type FailedBy, Outcomes } from './outcomes.ts'
 
 /** A distribution of times, in milliseconds. */
 export interface Times {
@@ -30,7 +31,8 @@ export interface ShardStats extends ConnectionCounts {
 
 /**
  * Everything that only ever grows. `opened − closed` connections are open; `acquired − released` leases are held;
- * `opening − opened − connectFailures − connectsAbandoned` connects are under way.
+ * `opening − opened − connectFailures − connectsAbandoned` connects are under way. Of each kind of call, those begun less those that
+ * have `ended` wait or are under way: for requests, `inFlight` and those that wait.
  */
 export interface Counters {
   /** Connects begun. */
@@ -42,14 +44,23 @@ export interface Counters {
   /** Open connections that have ended, by reason below. */
   readonly closed: number
   readonly closedBy: Readonly<Partial<Record<CloseReason, number>>>
+  /** Leases granted: to `acquire`, `use` and `tryAcquire`, and to requests that need a connection of their own. */
   readonly acquired: number
   readonly released: number
+  /** Calls of `acquire` and `use`. Of all three kinds, a call refused for its arguments is not counted. */
+  readonly acquires: number
+  /** Calls of `pool.request` and `lease.request`. */
   readonly requests: number
+  /** Calls of handlers. */
+  readonly handlers: number
+  /** How they have ended. */
+  readonly ended: { readonly acquires: Endings; readonly requests: Endings; readonly handlers: Endings }
+  /** Why, by code: of those that failed, all kinds together. */
+  readonly failedBy: Readonly<FailedBy>
   /** Calls and leases that went on to another connection, theirs having died: nothing of them was sent, or they are idempotent. */
   readonly moved: number
   /** Those that might have moved, and failed because the `retryBudget` was spent. */
   readonly retriesRefused: number
-  readonly handlers: number
   readonly timeouts: number
   readonly shardsLost: number
 }
@@ -59,6 +70,12 @@ export interface PoolStats extends ConnectionCounts {
   readonly name: string
   /** Callers who wait: for a connection of their own, or for a place on a shared one. */
   readonly pending: { readonly leases: number; readonly requests: number }
+  /** Requests that are with a connection and have not settled. */
+  readonly inFlight: number
+  /** Whether `pause()` holds whoever comes. */
+  readonly paused: boolean
+  /** Bytes on the calling thread that wait for their readers or for room: at most `maxBufferedBytes`. */
+  readonly bufferedBytes: number
   readonly counters: Counters
   /** In the queue, of those who had to wait. */
   readonly wait: Times
@@ -72,12 +89,16 @@ export interface PoolStats extends ConnectionCounts {
 /** Where the coordinator counts. */
 export class Numbers {
   readonly attempts: Attempts = new Attempts()
+  readonly #failedBy: FailedBy = {}
+  readonly acquires: Outcomes = new Outcomes(this.#failedBy)
+  readonly requests: Outcomes = new Outcomes(this.#failedBy)
+  readonly handlers: Outcomes = new Outcomes(this.#failedBy)
   acquired = 0
   released = 0
-  requests = 0
+  /** Requests that wait for a connection of their own. */
+  waitingAlone = 0
   moved = 0
   retriesRefused = 0
-  handlers = 0
   timeouts = 0
   shardsLost = 0
   #opened = 0
@@ -114,7 +135,7 @@ export class Numbers {
   }
 
   counters(): Counters {
-    const { attempts, acquired, released, requests, moved, retriesRefused, handlers, timeouts, shardsLost } = this
+    const { attempts, acquired, released, acquires, requests, handlers, moved, retriesRefused, timeouts, shardsLost } = this
     const closing = { closed: this.#closed, closedBy: { ...this.#closedBy } }
     return {
       opening: attempts.begun,
@@ -124,10 +145,13 @@ export class Numbers {
       ...closing,
       acquired,
       released,
-      requests,
+      acquires: acquires.begun,
+      requests: requests.begun,
+      handlers: handlers.begun,
+      ended: { acquires: acquires.endings, requests: requests.endings, handlers: handlers.endings },
+      failedBy: { ...this.#failedBy },
       moved,
       retriesRefused,
-      handlers,
       timeouts,
       shardsLost,
     }

@@ -62,6 +62,7 @@ export class Waits {
     }
     if (signal === undefined) return true
     if (signal.aborted) {
+      call.aborted = true
       this.reject(call, signal.reason)
       return false
     }

@@ -14,6 +14,8 @@ const NOTHING = { count: 0, mean: 0, p50: 0, p90: 0, p99: 0, max: 0 }
 const EMPTY = { connections: 0, idle: 0, opening: 0, inUse: 0, resetting: 0, closing: 0 }
 const SHARD: ShardStats = { ...EMPTY, shard: 0, state: 'restarting', handlers: 0, utilization: 0, delay: { p50: 0, p99: 0, max: 0 } }
 
+const ALL = { succeeded: 1, failed: 1, aborted: 1 }
+
 const COUNTERS: Counters = {
   opening: 6,
   opened: 3,
@@ -23,10 +25,13 @@ const COUNTERS: Counters = {
   closedBy: { shutdown: 2, idle: 1 },
   acquired: 5,
   released: 5,
-  requests: 7,
+  acquires: 3,
+  requests: 3,
+  handlers: 3,
+  ended: { acquires: ALL, requests: ALL, handlers: ALL },
+  failedBy: { CONNECTION_LOST: 2, REQUEST_TIMEOUT: 1 },
   moved: 0,
   retriesRefused: 0,
-  handlers: 0,
   timeouts: 0,
   shardsLost: 0,
 }
@@ -34,7 +39,8 @@ const COUNTERS: Counters = {
 function statsOf(counters: Partial<Counters> = {}, more: Partial<PoolStats> = {}, shard: Partial<ShardStats> = {}): PoolStats {
   const times = { wait: NOTHING, connect: NOTHING, use: NOTHING }
   const pending = { leases: 0, requests: 0 }
-  return { name: 'it', ...EMPTY, pending, counters: { ...COUNTERS, ...counters }, ...times, shards: [{ ...SHARD, ...shard }], ...more }
+  const now = { pending, inFlight: 0, paused: false, bufferedBytes: 0 }
+  return { name: 'it', ...EMPTY, ...now, counters: { ...COUNTERS, ...counters }, ...times, shards: [{ ...SHARD, ...shard }], ...more }
 }
 
 test('numbers that add up are right', () => {
@@ -52,6 +58,14 @@ const WRONG: readonly [string, RegExp, PoolStats][] = [
   ['a connection whose end was not counted', /opened = closed: 3, 2/, statsOf({ closed: 2, closedBy: { idle: 2 } })],
   ['a connect of which nothing is known', /opening = /, statsOf({ opening: 7 })],
   ['a lease that was not given back', /acquired = released: 6, 5/, statsOf({ acquired: 6 })],
+  ['a request that was never answered', /requests = those that ended: 4, 3/, statsOf({ requests: 4 })],
+  ['a request that was answered twice', /more has ended than begun: requests/, statsOf({ requests: 2 })],
+  ['a handler that was never answered', /handlers = those that ended: 4, 3/, statsOf({ handlers: 4 })],
+  ['an acquire that was never answered', /acquires = those that ended: 4, 3/, statsOf({ acquires: 4 })],
+  ['a failure without its code', /the codes/, statsOf({ failedBy: { CONNECTION_LOST: 2 } })],
+  ['a request that is still under way', /inFlight: 1/, statsOf({ requests: 4 }, { inFlight: 1 })],
+  ['a request that neither waits nor is in flight', /requests − ended − inFlight wait: 1/, statsOf({ requests: 4 })],
+  ['bytes that still wait', /bufferedBytes: 3/, statsOf({}, { bufferedBytes: 3 })],
   ['a lease that was given back twice', /more has ended than begun: acquired/, statsOf({ released: 6 })],
 ]
 

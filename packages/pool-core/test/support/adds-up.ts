@@ -12,7 +12,19 @@ const ENDS: readonly (readonly [what: string, begun: (counters: Counters) => num
   ['opening = opened + connectFailures + connectsAbandoned', (n) => n.opening, (n) => n.opened + n.connectFailures + n.connectsAbandoned],
   ['opened = closed', (n) => n.opened, (n) => n.closed],
   ['acquired = released', (n) => n.acquired, (n) => n.released],
+  ['acquires = those that ended', (n) => n.acquires, (n) => sumOf(Object.values(n.ended.acquires))],
+  ['requests = those that ended', (n) => n.requests, (n) => sumOf(Object.values(n.ended.requests))],
+  ['handlers = those that ended', (n) => n.handlers, (n) => sumOf(Object.values(n.ended.handlers))],
 ]
+
+/** Requests begun, and neither ended nor in flight: as many as wait, for a place or for a connection of their own. */
+function waitingIsOff({ counters, inFlight, pending }: PoolStats): string[] {
+  const waiting = counters.requests - sumOf(Object.values(counters.ended.requests)) - inFlight
+  if (inFlight >= 0 && waiting >= pending.requests && waiting <= pending.requests + pending.leases) return []
+  return [`requests − ended − inFlight wait: ${waiting}, with ${inFlight} in flight and ${JSON.stringify(pending)} pending`]
+}
+
+const failures = ({ ended }: Counters): number => sumOf(Object.values(ended).map(({ failed }) => failed))
 
 /** What does not hold, though it must at every moment. */
 export function momentary(stats: PoolStats): string[] {
@@ -20,6 +32,7 @@ export function momentary(stats: PoolStats): string[] {
   const equal: [string, number, number][] = [
     ['the states add up to connections', statesOf(stats), connections],
     ['the reasons add up to closed', sumOf(Object.values(counters.closedBy)), counters.closed],
+    ['the codes add up to what failed', sumOf(Object.values(counters.failedBy)), failures(counters)],
     ...[...STATES, 'connections' as const].map((key): [string, number, number] => [
       `${key} of all shards`,
       sumOf(shards.map((shard) => shard[key])),
@@ -30,13 +43,14 @@ export function momentary(stats: PoolStats): string[] {
   const negative = ENDS.filter(([, begun, ended]) => begun(counters) < ended(counters)).map(
     ([what]) => `more has ended than begun: ${what}`,
   )
-  return [...equal.flatMap(([what, is, ought]) => (is === ought ? [] : [`${what}: ${is}, not ${ought}`])), ...negative]
+  const unequal = equal.flatMap(([what, is, ought]) => (is === ought ? [] : [`${what}: ${is}, not ${ought}`]))
+  return [...unequal, ...negative, ...waitingIsOff(stats)]
 }
 
 /** What does not hold of a pool that is closed and whose leases are all released: every gauge is zero, and the counters subtract. */
 export function final(stats: PoolStats): string[] {
-  const { connections, pending, shards, counters } = stats
-  const gauges = { connections, 'pending leases': pending.leases, 'pending requests': pending.requests }
+  const { connections, pending, inFlight, bufferedBytes, shards, counters } = stats
+  const gauges = { connections, 'pending leases': pending.leases, 'pending requests': pending.requests, inFlight, bufferedBytes }
   const handlers = sumOf(shards.map((shard) => shard.handlers))
   return [
     ...momentary(stats),
