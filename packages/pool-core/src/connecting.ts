@@ -1,32 +1,34 @@
-/** Opening connections: fresh credentials, and the pause after a failure. */
-import { PoolError, type World } from '@cenote/pool-worker'
-import { backoffMs } from './backoff.ts'
+/** How connecting goes: the books are told, the pause after a failure is kept, and whoever listens hears of it. */
+import { type PoolError, type PoolErrorCode, printEndpoint, type World } from '@cenote/pool-worker'
+import type { Books } from './books/books.ts'
 import type { Slot } from './books/slots.ts'
-import type { Link } from './link.ts'
 import type { Settings } from './options.ts'
-import { openObserved } from './telemetry/connects.ts'
-import type { Traces } from './telemetry/traces.ts'
+import type { Numbers } from './stats.ts'
+import type { Events } from './telemetry/events.ts'
 
-/**
- * Knows how connecting has gone lately. After a failure the gate stays shut for a time that grows with each failure in
- * a row, at random within it, so that a server that comes back is not met by all at once.
- */
+/** What another try does not cure: the next one fails like this one until somebody changes something. */
+const FINAL: ReadonlySet<PoolErrorCode> = new Set<PoolErrorCode>(['AUTH_FAILED', 'TLS_REJECTED', 'HOOK_FAILED'])
+
+/** For one endpoint. */
 export class Connecting {
   readonly #settings: Settings
   readonly #world: World
-  readonly #traces: Traces
-  readonly #setGate: (open: boolean) => void
-  #failures = 0
+  readonly #books: Books
+  readonly #numbers: Numbers
+  readonly #events: Events
+  readonly #rested: () => void
   #lastError: PoolError | undefined = undefined
+  #downSince = 0
   #cancel: (() => void) | undefined = undefined
-  /** Waits for credentials, and how each is ended. */
-  readonly #asked: Set<() => void> = new Set()
 
-  constructor(settings: Settings, world: World, setGate: (open: boolean) => void, traces: Traces) {
+  /** @param rested - The pause is over, the books have been told. */
+  constructor(settings: Settings, world: World, books: Books, numbers: Numbers, events: Events, rested: () => void) {
     this.#settings = settings
     this.#world = world
-    this.#traces = traces
-    this.#setGate = setGate
+    this.#books = books
+    this.#numbers = numbers
+    this.#events = events
+    this.#rested = rested
   }
 
   /** Of the last connect that failed since one succeeded. */
@@ -34,66 +36,41 @@ export class Connecting {
     return this.#lastError
   }
 
-  /** Has a shard open the slot's connection, with credentials asked for now. `refused`: there were none in time. */
-  open(link: Link, slot: Slot, refused: (error: PoolError) => void): void {
-    const { endpoint, credentials, connectTimeoutMs } = this.#settings
-    if (credentials === undefined) return openObserved(this.#traces, link, slot, connectTimeoutMs, { endpoint })
-    const { serial } = slot
-    const since = this.#world.now()
-    let waiting = true
-    const forget = (): void => {
-      waiting = false
-      cancel()
-      this.#asked.delete(forget)
-    }
-    const conclude = (action: () => void): void => {
-      if (!waiting) return
-      forget()
-      if (slot.serial === serial && slot.state === 'opening') action()
-    }
-    const expire = () =>
-      conclude(() =>
-        refused(
-          new PoolError('CONNECT_TIMEOUT', `credentials: no answer within ${connectTimeoutMs} ms`, {
-            phase: 'connect',
-            outcome: 'not-sent',
-          }),
-        ),
-      )
-    const cancel = connectTimeoutMs === Number.POSITIVE_INFINITY ? () => undefined : this.#world.timer(connectTimeoutMs, false, expire)
-    this.#asked.add(forget)
-    const granted = (answer: Awaited<ReturnType<typeof credentials>>) =>
-      conclude(() => {
-        const left = Math.max(1, connectTimeoutMs - (this.#world.now() - since))
-        openObserved(this.#traces, link, slot, left, { endpoint, credentials: answer })
-      })
-    const failed = (cause: unknown) =>
-      conclude(() =>
-        refused(new PoolError('HOOK_FAILED', 'credentials: the function failed', { phase: 'connect', outcome: 'not-sent', cause })),
-      )
-    // What the function throws at once is a failure like a rejection.
-    void (async () => credentials(endpoint))().then(granted, failed)
-  }
-
-  succeeded(): void {
-    this.#failures = 0
+  /** A connection was opened: the server is there. */
+  opened(slot: Slot): void {
+    const { down } = this.#books.admission
     this.#lastError = undefined
+    this.#books.opened(slot, this.#world.now(), this.#world.random())
+    if (down) this.#events.emit('endpointUp', () => ({ endpoint: this.#name, downMs: this.#world.now() - this.#downSince }))
   }
 
-  failed(error: PoolError): void {
+  /** A connection did not come. */
+  failed(slot: Slot, error: PoolError): void {
+    const { admission } = this.#books
+    const { down } = admission
+    this.#numbers.connectFailed(slot)
+    this.#events.emit('connectFailed', () => ({ endpoint: this.#name, error }))
+    if (error.stalled !== undefined) return this.#books.gone(slot, this.#world.now()) // it was no fault of the endpoint's
     this.#lastError = error
-    if (this.#cancel !== undefined) return
-    this.#failures++
-    this.#setGate(false)
-    this.#cancel = this.#world.timer(backoffMs(this.#settings.backoff, this.#failures, this.#world.random()), false, () => {
-      this.#cancel = undefined
-      this.#setGate(true)
-    })
+    const restMs = this.#books.failed(slot, this.#world.now(), FINAL.has(error.code), this.#world.random())
+    if (restMs !== undefined) this.#cancel = this.#world.timer(restMs, false, this.#rest)
+    if (down || !admission.down) return
+    this.#downSince = this.#world.now()
+    const { failures } = admission
+    this.#events.emit('endpointDown', () => ({ endpoint: this.#name, error, failures }))
   }
 
-  /** Waits for nothing more. */
+  /** Tries no more. */
   stop(): void {
     this.#cancel?.()
-    for (const forget of this.#asked) forget()
+  }
+
+  get #name(): string {
+    return printEndpoint(this.#settings.endpoint)
+  }
+
+  readonly #rest = (): void => {
+    this.#books.rested(this.#world.now())
+    this.#rested()
   }
 }

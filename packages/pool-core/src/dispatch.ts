@@ -1,5 +1,5 @@
 /** The books at work: puts calls before them, carries out what they decide, and keeps the connections coming. */
-import { badRequest, type CloseReason, type Outcome, type PoolError, printEndpoint, STALL_MS, type World } from '@cenote/pool-worker'
+import { badRequest, type CloseReason, type Outcome, type PoolError, STALL_MS, type World } from '@cenote/pool-worker'
 import { Books } from './books/books.ts'
 import type { Slot } from './books/slots.ts'
 import type { Call } from './calls.ts'
@@ -10,7 +10,8 @@ import type { ConnectionInfo } from './lease.ts'
 import type { Line } from './line.ts'
 import type { Link } from './link.ts'
 import type { Settings } from './options.ts'
-import { connectFailed, poolClosed, queueFull, type Situation, type Stall, waitedTooLong } from './refusals.ts'
+import { Preparing } from './preparing.ts'
+import { connectFailed, poolClosed, queueFull, type Situation, type Stall, unavailable, waitedTooLong } from './refusals.ts'
 import { Retries } from './retries.ts'
 import type { Numbers } from './stats.ts'
 import type { Events } from './telemetry/events.ts'
@@ -29,6 +30,7 @@ export class Dispatch {
   readonly links: (Link | undefined)[] = []
   readonly #settings: Settings
   readonly #world: World
+  readonly #preparing: Preparing
   readonly #connecting: Connecting
   readonly #exclusive: boolean
   #acting = false
@@ -47,16 +49,8 @@ export class Dispatch {
     this.#exclusive = pipelining === 1
     const probeAfterIdleMs = language.hasProbe ? settings.probeAfterIdleMs : Number.POSITIVE_INFINITY
     this.books = new Books({ ...settings, pipelining, probeAfterIdleMs }, (slot) => this.links[slot.shard]?.fit(slot) ?? false)
-    this.#connecting = new Connecting(
-      settings,
-      world,
-      (open) => {
-        this.books.setGate(open, world.now())
-        if (open) this.refill()
-        this.act()
-      },
-      this.traces,
-    )
+    this.#preparing = new Preparing(settings, world, this.traces)
+    this.#connecting = new Connecting(settings, world, this.books, numbers, events, () => this.act())
   }
 
   /** Whether `close()` was called. */
@@ -75,6 +69,7 @@ export class Dispatch {
   /** Stops the clocks. */
   stop(): void {
     this.#closing = true
+    this.#preparing.stop()
     this.#connecting.stop()
     this.#cancelSweep?.()
     this.waits.stop()
@@ -82,14 +77,15 @@ export class Dispatch {
 
   /** A connection was opened: the server is there. */
   connected(slot: Slot): void {
-    this.#connecting.succeeded()
-    this.books.opened(slot, this.#world.now(), this.#world.random())
+    this.#connecting.opened(slot)
+    this.refill() // more may be admitted now
     this.act()
   }
 
   /** Lets the books decide on a call, and acts. */
   admit(call: Call): void {
     if (this.closing) return this.waits.reject(call, poolClosed(this.#settings.name, 'not-sent'))
+    if (this.#hopeless) return this.#refuseHopeless(call)
     const now = this.#world.now()
     if (call.moves === 0) this.retries.called(now)
     const slot = this.books.get(call, now)
@@ -111,7 +107,7 @@ export class Dispatch {
         this.#granted(waiter as Call, slot) // only calls are put into the books
       else if (type === 'open') {
         this.numbers.attempts.begin(slot)
-        if (link !== undefined) this.#connecting.open(link, slot, (error) => this.connectFailed(slot, error))
+        if (link !== undefined) this.#preparing.open(link, slot, (error) => this.connectFailed(slot, error))
       } else if (type === 'probe') link?.probe(slot)
       else {
         const line = link?.line(slot)
@@ -175,15 +171,22 @@ export class Dispatch {
   // Connections come and go.
 
   connectFailed(slot: Slot, error: PoolError): void {
-    this.numbers.connectFailed(slot)
-    this.events.emit('connectFailed', () => ({ endpoint: printEndpoint(this.#settings.endpoint), error }))
-    if (error.stalled === undefined) this.#connecting.failed(error) // else it was no fault of the endpoint's
-    this.books.gone(slot, this.#world.now())
+    this.#connecting.failed(slot, error)
     this.act()
-    if (error.stalled !== undefined) return
-    if (this.books.paused || this.books.counts().connections > 0) return // held callers wait for their own deadlines
+    if (!this.#hopeless) return
     const situation = this.situation()
     this.#refuseAll(() => connectFailed(error, situation))
+  }
+
+  /** Whether waiting is in vain. Callers held by a pause wait for their own deadlines. */
+  get #hopeless(): boolean {
+    return this.books.admission.down && !this.books.paused
+  }
+
+  #refuseHopeless(call: Call): void {
+    this.numbers.refused++
+    const { backoff } = this.#settings
+    this.waits.reject(call, unavailable(this.#connecting.lastError, this.books.admission.failures, backoff.maxMs, this.situation()))
   }
 
   #refuseAll(reason: () => PoolError): void {

@@ -24,6 +24,7 @@ const OURS: readonly (readonly [ours: string, theirs: string])[] = [
   ['keepAlive', 'enableKeepAlive keepalives'],
   ['keepAliveInitialDelayMs', 'keepAliveInitialDelay keepAliveInitialDelayMillis keepalives_idle'],
   ['backoff.initialMs', 'createRetryIntervalMillis'],
+  ['failFastAfter', 'propagateCreateError'],
   ['maxReplyBytes', 'maxResponseSize'],
   ['pool.close({ timeoutMs })', 'destroyTimeoutMillis gracefulEnd'],
   ['pool.tryAcquire()', 'waitForConnections'],
@@ -39,7 +40,6 @@ const NONE: readonly (readonly [why: string, theirs: string])[] = [
     'evictionRunIntervalMillis numTestsPerEvictionRun reapIntervalMillis',
   ],
   ["what a released connection needs is the protocol's reset", 'testOnReturn resetOnRelease'],
-  ['callers are told when no connection is open and a connect has failed', 'propagateCreateError'],
   ['promises are those of the language', 'Promise'],
   [
     "a server's hint does not change the limit: idleTimeoutMs stays below it",

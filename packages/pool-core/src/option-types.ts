@@ -95,6 +95,19 @@ export interface PoolOptions<Req = never, Rep = never, Client = undefined, Modul
   readonly handlerTimeoutMs?: number | undefined
   /** Milliseconds for DNS, TCP, TLS and hand-shake of one connection. Default 5_000; then CONNECT_TIMEOUT. */
   readonly connectTimeoutMs?: number | undefined
+  /**
+   * Connects under way at a time to one endpoint, for all shards together: 1 or more, or Infinity. Default 16. After a failed one there is
+   * none until the back-off has passed, then one, and with each that succeeds twice as many, up to this: a server that comes back is not
+   * met by all at once.
+   */
+  readonly maxConnecting?: number | undefined
+  /**
+   * Failed connects in a row, with no live connection left, after which an endpoint is down: who waits is told the connect's error, who
+   * comes is refused at once with UNAVAILABLE, and one connect after each back-off finds out when it serves again. 1 or more. Default 3.
+   * Those that fail together, before the next back-off is over, count once; one that trying again hardly cures (AUTH_FAILED, TLS_REJECTED,
+   * HOOK_FAILED) is enough alone. Infinity: callers wait for their own deadlines.
+   */
+  readonly failFastAfter?: number | undefined
   /** Callers that may wait, 1 or more, or Infinity. Default 10_000. One more is refused at once with QUEUE_FULL. */
   readonly maxPending?: number | undefined
   /**

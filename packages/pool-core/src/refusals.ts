@@ -90,13 +90,24 @@ export function queueFull(situation: Situation): PoolError {
   })
 }
 
-/** The last connection that anybody could have hoped for did not come. */
+/** So many connects in a row have failed that nobody waits for another. */
 export function connectFailed(cause: PoolError, situation: Situation): PoolError {
   return new PoolError(cause.code, `${situation.name}: ${cause.message}`, {
     phase: 'connect',
     outcome: 'not-sent',
     counts: counted(situation),
     cause: cause.cause ?? cause,
+  })
+}
+
+/** The endpoint is down: whoever comes is not made to wait. */
+export function unavailable(cause: PoolError | undefined, failures: number, maxMs: number, situation: Situation): PoolError {
+  const tries = `${failures} ${failures === 1 ? 'connect has' : 'connects in a row have'} failed; it is tried again at least every ${maxMs} ms`
+  return new PoolError('UNAVAILABLE', `${situation.name}: ${tries}: ${cause?.message}`, {
+    phase: 'connect',
+    outcome: 'not-sent',
+    counts: counted(situation),
+    cause,
   })
 }
 

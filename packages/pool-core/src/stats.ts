@@ -62,6 +62,8 @@ export interface Counters {
   /** Those that might have moved, and failed because the `retryBudget` was spent. */
   readonly retriesRefused: number
   readonly timeouts: number
+  /** Callers refused at once with UNAVAILABLE. */
+  readonly refused: number
   readonly shardsLost: number
 }
 
@@ -100,6 +102,7 @@ export class Numbers {
   moved = 0
   retriesRefused = 0
   timeouts = 0
+  refused = 0
   shardsLost = 0
   #opened = 0
   #connectFailures = 0
@@ -135,7 +138,7 @@ export class Numbers {
   }
 
   counters(): Counters {
-    const { attempts, acquired, released, acquires, requests, handlers, moved, retriesRefused, timeouts, shardsLost } = this
+    const { attempts, acquired, released, acquires, requests, handlers, moved, retriesRefused, timeouts, refused, shardsLost } = this
     const closing = { closed: this.#closed, closedBy: { ...this.#closedBy } }
     return {
       opening: attempts.begun,
@@ -153,6 +156,7 @@ export class Numbers {
       moved,
       retriesRefused,
       timeouts,
+      refused,
       shardsLost,
     }
   }

@@ -52,7 +52,11 @@ const acts: Record<string, Act> = {
   close: (rig, chance) => withSlot(rig, ['opening', 'idle', 'shared', 'leased', 'closing'], chance, (slot) => rig.close(slot, 'lifetime')),
   handler: (rig, chance) => withSlot(rig, ['leased', 'closing'], chance, (slot) => rig.markHandler(slot, !slot.handler)),
   block: (rig, chance) => withSlot(rig, ['shared', 'idle'], chance, (slot) => rig.block(slot, !slot.blocked)),
-  gate: (rig, chance) => rig.step(() => rig.books.setGate(chance % 2 === 0, rig.now)),
+  fail: (rig, chance) => withSlot(rig, ['opening'], chance, (slot) => void rig.fail(slot, chance % 5 === 0)),
+  failAgain: (rig, chance) => withSlot(rig, ['opening'], chance, (slot) => void rig.fail(slot)),
+  failLate: (rig, chance) => withSlot(rig, ['closing'], chance, (slot) => void rig.fail(slot)),
+  rested: (rig) => rig.rested(),
+  restedAgain: (rig) => rig.rested(),
   refill: (rig) => rig.step(() => rig.books.refill(rig.now)),
   use: (rig, chance) => withSlot(rig, ['leased'], chance, (slot) => rig.step(() => rig.books.use(slot))),
   resize: (rig, chance) => rig.resize(1 + (chance % 7), Math.min(chance % 3, 1 + (chance % 7))),
@@ -89,6 +93,8 @@ const pools = fc.record({
   idleTimeoutMs: fc.constantFrom(30, Number.POSITIVE_INFINITY),
   maxLifetimeMs: fc.constantFrom(50, Number.POSITIVE_INFINITY),
   maxUses: fc.constantFrom(1, 5, Number.POSITIVE_INFINITY),
+  maxConnecting: fc.constantFrom(1, 3, Number.POSITIVE_INFINITY),
+  failFastAfter: fc.constantFrom(1, 3, Number.POSITIVE_INFINITY),
 })
 
 type Limits = NonNullable<ConstructorParameters<typeof Rig>[0]>
@@ -118,7 +124,7 @@ for (const pipelining of [1, 4, 64]) {
       const rig = play(shards, { ...limits, pipelining }, steps)
       for (let shard = 0; shard < shards; shard++) rig.restart(shard)
       for (const slot of rig.in('shared')) rig.block(slot, false)
-      rig.step(() => rig.books.setGate(true, rig.now))
+      rig.rested()
       rig.pause(false)
       for (let answers = 0; answerOne(rig); answers++) assert.ok(answers < 10_000, 'it never ends')
       assert.equal(

@@ -30,6 +30,9 @@ const defaults: BooksLimits = {
   maxLifetimeMs: Number.POSITIVE_INFINITY,
   maxUses: Number.POSITIVE_INFINITY,
   probeAfterIdleMs: Number.POSITIVE_INFINITY,
+  maxConnecting: Number.POSITIVE_INFINITY,
+  failFastAfter: Number.POSITIVE_INFINITY,
+  backoff: { initialMs: 100, maxMs: 1_000, factor: 2 },
 }
 
 /** After each step the effects are taken into the account, and every invariant is checked. */
@@ -154,6 +157,16 @@ export class Rig {
     this.step(() => (slot.state === 'opening' ? this.books.opened(slot, this.now, this.chance) : this.books.ready(slot, this.now)))
   }
 
+  /** Its connect fails. Returns the pause that begins. */
+  fail(slot: Slot, final = false): number | undefined {
+    return this.step(() => this.books.failed(slot, this.now, final, this.chance))
+  }
+
+  /** The pause is over. */
+  rested(): void {
+    this.step(() => this.books.rested(this.now))
+  }
+
   gone(slot: Slot): void {
     this.step(() => this.books.gone(slot, this.now))
   }
@@ -247,6 +260,8 @@ export class Rig {
   #opened(slot: Slot): void {
     assert.is(slot.state, 'opening')
     assert.ok(this.books.counts().connections <= this.limits.maxConnections, 'a connection opened beyond the limit')
+    assert.not(this.books.admission.resting, 'a connection opened before the back-off was over')
+    assert.ok(this.in('opening').length <= this.books.admission.limit, 'more connect than are admitted')
     const live = this.shards - this.#suspended.size
     if (!this.#uneven) assert.ok(slot.home.connections <= Math.ceil(this.limits.maxConnections / live), 'a shard opened more than its part')
   }

@@ -163,14 +163,16 @@ test('minIdle are opened when the shards are there, and one more for each that i
   assert.equal(rig.take(), ['open 1/1'])
 })
 
-test('minIdle never opens beyond maxConnections, nor while the gate is shut', () => {
+test('minIdle never opens beyond maxConnections, nor during a back-off', () => {
   const rig = new Rig({ maxConnections: 2, minIdle: 2 })
   const slot = rig.leased()
   assert.is(rig.books.counts().connections, 2)
-  rig.step(() => rig.books.setGate(false, rig.now))
+  const [other] = rig.in('opening')
+  assert.ok(other)
+  rig.fail(other)
   rig.gone(slot)
   assert.equal(rig.take(), [])
-  rig.step(() => rig.books.setGate(true, rig.now))
+  rig.rested()
   assert.equal(rig.take(), ['open 0/1'])
 })
 

@@ -210,17 +210,6 @@ test('refill opens up to minConnections', () => {
   assert.equal(rig.take(), [])
 })
 
-test('a closed gate opens nothing; opened, it opens what is wanted', () => {
-  const rig = new Rig()
-  rig.step(() => rig.books.setGate(false, rig.now))
-  rig.lease()
-  rig.lease()
-  assert.equal(rig.take(), [])
-  rig.step(() => rig.books.setGate(true, rig.now))
-
-  assert.equal(rig.take(), ['open 0/0', 'open 0/1'])
-})
-
 test('a connection in reset serves the oldest waiter when it is proved fit', () => {
   const rig = new Rig({ maxConnections: 1 })
   const slot = rig.leased()

@@ -46,6 +46,8 @@ const WRONG: { readonly [Name in keyof Settings]: readonly unknown[] } = {
   requestTimeoutMs: DURATION,
   handlerTimeoutMs: DURATION,
   connectTimeoutMs: DURATION,
+  maxConnecting: [...WHOLE, 0],
+  failFastAfter: [...WHOLE, 0],
   maxPending: [...WHOLE, 0],
   scheduling: ['random', 'LIFO', '', 1, null, true, {}],
   idleTimeoutMs: DURATION,
@@ -126,6 +128,8 @@ test('the defaults are those of the documentation', () => {
     requestTimeoutMs: 30_000,
     handlerTimeoutMs: Infinity,
     connectTimeoutMs: 5_000,
+    maxConnecting: 16,
+    failFastAfter: 3,
     maxPending: 10_000,
     scheduling: 'lifo',
     idleTimeoutMs: 30_000,
@@ -238,7 +242,7 @@ test('the names of other pools are answered with ours', () => {
 })
 
 test('options that do not act yet are unknown', () => {
-  for (const name of ['priority', 'maxConnecting']) {
+  for (const name of ['priority']) {
     assert.match(refused({ [name]: 1 }), /is an unknown option/)
   }
 })

@@ -17,6 +17,8 @@ export type PoolErrorCode =
   | 'CONNECT_FAILED'
   /** DNS, connect, TLS and hand-shake took longer than `connectTimeoutMs`. */
   | 'CONNECT_TIMEOUT'
+  /** The server is down: `failFastAfter` connects in a row have failed. `cause` is why the last did. It is tried again, again and again. */
+  | 'UNAVAILABLE'
   /** The TLS hand-shake failed, or the server's certificate is not trusted. */
   | 'TLS_REJECTED'
   /** The server refuses the credentials. */

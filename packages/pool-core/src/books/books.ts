@@ -4,6 +4,7 @@
  * Each step changes the state at once and ends by `#serve`, so that whatever freed a place or a permit, the queue sees it.
  */
 import type { CloseReason } from '@cenote/pool-worker'
+import { Admission, type AdmissionLimits } from './admission.ts'
 import { checkBooks } from './check.ts'
 import { type BooksCounts, countBooks } from './counts.ts'
 import { Effects } from './effects.ts'
@@ -13,7 +14,7 @@ import { Sizing, type SizingLimits } from './sizing.ts'
 import { expect, type Slot } from './slots.ts'
 
 /** What the books keep to. */
-export interface BooksLimits extends PlacementLimits, SizingLimits {
+export interface BooksLimits extends PlacementLimits, SizingLimits, AdmissionLimits {
   /** Callers who may wait. */
   readonly maxPending: number
 }
@@ -22,6 +23,8 @@ export interface BooksLimits extends PlacementLimits, SizingLimits {
 export class Books {
   /** To be carried out after each step, then cleared. */
   readonly effects: Effects = new Effects()
+  /** How connecting goes. */
+  readonly admission: Admission
   readonly #limits: BooksLimits
   readonly #placement: Placement
   readonly #sizing: Sizing
@@ -35,7 +38,8 @@ export class Books {
   constructor(limits: BooksLimits, fit: (slot: Slot) => boolean) {
     this.#limits = { ...limits }
     this.#growAt = growAt(limits)
-    this.#placement = new Placement(this.#limits, fit, this.effects)
+    this.admission = new Admission(this.#limits)
+    this.#placement = new Placement(this.#limits, this.admission, fit, this.effects)
     this.#sizing = new Sizing(this.#limits, this.#placement, this.effects)
   }
 
@@ -49,6 +53,7 @@ export class Books {
     if ((this.#placement.shards[shard]?.connections ?? 0) > 0) throw new Error(`shard ${shard} still has connections`)
     this.#placement.setLive(shard, true)
     this.#serveQueue() // others may follow: `refill` opens what nobody waits for
+    this.#sizing.tryAgain()
   }
 
   /** A shard has died: its connections are lost to all, but hold their permits until `gone` or `removeShard`. */
@@ -128,7 +133,7 @@ export class Books {
       if (!slot.reserved) this.#placement.move(slot, 'shared')
       this.#serve()
     } else if (this.#pending.size > 0 || !this.#sizing.mayRest(slot, this.#now)) this.#available(slot)
-    else this.#toIdle(slot)
+    else this.#placement.rest(slot, this.#now)
   }
 
   /** A lease has ended and left nothing behind: to the next waiter, else idle, else closed above `maxIdle`. */
@@ -152,7 +157,8 @@ export class Books {
   /** A connection was opened. `chance`, at least 0 and below 1, is how much of the jitter its lifetime loses. */
   opened(slot: Slot, now: number, chance: number): void {
     this.#now = now
-    if (slot.state === 'closing') return
+    this.admission.succeeded()
+    if (slot.state === 'closing') return this.#serve()
     expect(slot, slot.state === 'opening', 'opened')
     slot.expiresAt = this.#sizing.expiry(now, chance)
     this.#available(slot)
@@ -199,10 +205,17 @@ export class Books {
     this.#serve()
   }
 
-  /** Closed: no connection opens. Opened: those that are wanted do. */
-  setGate(open: boolean, now: number): void {
-    this.#now = now
-    this.#sizing.gate = open
+  /** A connect has failed. `final`, `chance` and what is returned: see `Admission.failed`. */
+  failed(slot: Slot, now: number, final: boolean, chance: number): number | undefined {
+    const restMs = this.admission.failed(this.open > 0, final, chance)
+    this.gone(slot, now)
+    return restMs
+  }
+
+  /** The pause after a failed connect is over: what is wanted opens. */
+  rested(now: number): void {
+    this.admission.rested()
+    this.refill(now)
     this.#serve()
   }
 
@@ -275,7 +288,7 @@ export class Books {
       placement: this.#placement,
       pending: this.#pending,
       limits: this.#limits,
-      mayOpen: this.#sizing.mayOpen,
+      retired: this.#sizing.retired,
       paused: this.#paused,
       now: this.#now,
     })
@@ -310,11 +323,6 @@ export class Books {
     this.#placement.move(slot, 'shared')
   }
 
-  #toIdle(slot: Slot): void {
-    slot.idleSince = this.#now
-    this.#placement.move(slot, 'idle')
-  }
-
   /** A connection with nothing in flight: closed if it has had its time; else to the first waiter, else idle, else closed. */
   #available(slot: Slot): void {
     const oldest = this.#pending.head
@@ -323,7 +331,7 @@ export class Books {
       if (worn !== undefined) this.#placement.close(slot, worn)
       else if (oldest !== undefined && !this.#paused) this.#give(slot, oldest)
       else if (this.#sizing.retired) this.#placement.close(slot, 'shutdown')
-      else if (this.#sizing.mayIdle) this.#toIdle(slot)
+      else if (this.#sizing.mayIdle) this.#placement.rest(slot, this.#now)
       else this.#placement.close(slot, 'idle')
     }
     this.#serve()
@@ -356,16 +364,11 @@ export class Books {
   #serve(): void {
     this.#serveQueue()
     this.#keepIdle()
+    this.#sizing.tryAgain()
   }
 
   #keepIdle(): void {
-    if (this.#limits.minIdle > 0) this.#sizing.keepIdle(this.#wanted)
-  }
-
-  /** Connections that those who wait need. */
-  get #wanted(): number {
-    if (this.#paused) return 0
-    return this.#pending.leases + Math.ceil(this.#pending.requests / this.#growAt)
+    if (this.#limits.minIdle > 0) this.#sizing.keepIdle(this.#paused ? 0 : this.#pending.connections(this.#growAt))
   }
 
   /**
@@ -390,6 +393,6 @@ export class Books {
       this.#join(slot)
       this.#grant(slot, request)
     }
-    this.#sizing.bring(this.#wanted, this.#now)
+    this.#sizing.bring(pending.connections(this.#growAt), this.#now)
   }
 }

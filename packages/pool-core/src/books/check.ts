@@ -16,7 +16,7 @@ export interface BooksState {
     readonly probeAfterIdleMs: number
     readonly maxUses: number
   }
-  readonly mayOpen: boolean
+  readonly retired: boolean
   readonly paused: boolean
   readonly now: number
 }
@@ -113,6 +113,8 @@ function checkTotals({ placement, limits }: BooksState, slots: readonly Slot[], 
   check(connections === placement.connections, `${placement.connections} connections are counted, there are ${connections}`)
   const staying = slots.filter((slot) => slot.worn === undefined && slot.state !== 'closing' && slot.state !== 'free').length
   check(staying <= limits.maxConnections, `${staying} connections exceed ${limits.maxConnections}`)
+  const { connecting } = placement.admission
+  check(connecting === tally.opening, `${connecting} connects are counted, there are ${tally.opening}`)
   checkList(placement.reserved, 'the pool', check)
   check(placement.reserved.size === slots.filter((slot) => slot.reserved).length, 'reserved slots are miscounted')
 }
@@ -134,12 +136,13 @@ function checkPending({ pending, limits }: BooksState, check: Check): void {
 }
 
 /** Nobody waits who could be served, and what the waiters need is on its way as far as the limits allow. */
-function checkService({ placement, pending, limits, mayOpen, paused, now }: BooksState, slots: readonly Slot[], check: Check): void {
+function checkService({ placement, pending, limits, retired, paused, now }: BooksState, slots: readonly Slot[], check: Check): void {
   const { coming, reserved } = placement
   const uncovered = Math.max(0, pending.leases - coming)
   check(reserved.size <= uncovered, `${reserved.size} are reserved for ${uncovered} leases`)
   const wanted = paused ? 0 : pending.leases + Math.ceil(pending.requests / growAt(limits))
-  const open = mayOpen && canOpen(placement, limits.maxConnections)
+  const open = !retired && placement.admission.open && canOpen(placement, limits.maxConnections)
+  check(!open || !placement.admission.down, 'an endpoint that is down is not tried again')
   check(!open || placement.tally.idle + coming >= limits.minIdle + wanted, 'fewer than minIdle are idle or coming')
   check(!paused || reserved.size === 0, 'a connection is reserved though nobody is served')
   if (pending.size === 0 || paused) return

@@ -72,6 +72,11 @@ export class Pending {
     return this.leases + this.requests
   }
 
+  /** Connections that they need, when `growAt` requests share one. */
+  connections(growAt: number): number {
+    return this.leases + Math.ceil(this.requests / growAt)
+  }
+
   /** Whose turn it is: of those with the highest priority, the one who has waited longest. */
   get head(): Waiter | undefined {
     return this.#queues[highest(this.#waited)]?.head

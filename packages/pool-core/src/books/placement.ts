@@ -1,5 +1,6 @@
 /** Which connection: the slots of all shards, where each stands, and the choice among them. */
 import { type CloseReason, MAX_SLOTS } from '@cenote/pool-worker'
+import type { Admission } from './admission.ts'
 import type { Effects } from './effects.ts'
 import { emptyTally, ShardSlots, type Slot, SlotList, type SlotState, type Tally } from './slots.ts'
 
@@ -31,14 +32,17 @@ export class Placement {
   readonly reserved: SlotList = new SlotList()
   /** Of all that `joinable` looked at last: the fewest in flight, Infinity when there was none. */
   lowestLoad: number = Number.POSITIVE_INFINITY
+  /** Of the endpoint. */
+  readonly admission: Admission
   readonly #limits: PlacementLimits
   /** Whether a slot's shard holds its connection fit to lend. */
   readonly fit: (slot: Slot) => boolean
   readonly #effects: Effects
   #suspects = 0
 
-  constructor(limits: PlacementLimits, fit: (slot: Slot) => boolean, effects: Effects) {
+  constructor(limits: PlacementLimits, admission: Admission, fit: (slot: Slot) => boolean, effects: Effects) {
     this.#limits = limits
+    this.admission = admission
     this.fit = fit
     this.#effects = effects
   }
@@ -102,6 +106,12 @@ export class Placement {
     return false
   }
 
+  /** A connection that nobody uses any more stays open. */
+  rest(slot: Slot, now: number): void {
+    slot.idleSince = now
+    this.move(slot, 'idle')
+  }
+
   /** Ends a connection: its shard is told. */
   close(slot: Slot, reason: CloseReason): void {
     this.move(slot, 'closing')
@@ -160,6 +170,8 @@ export class Placement {
     this.tally[before]--
     this.tally[state]++
     slot.state = state
+    if (state === 'opening') this.admission.connecting++
+    else if (before === 'opening') this.admission.connecting--
     if (slot.handler && state !== 'closing') this.setHandler(slot, false)
     if (state !== 'free') return
     slot.inFlight = 0
@@ -266,17 +278,17 @@ export class Placement {
   }
 
   /**
-   * The shard with the fewest connections among those to choose from, if the limits allow it one more. Below the cap of all, the fewest is
-   * always less than an even share: so no shard opens more than `maxConnections` / shards to choose from, rounded up.
+   * The shard with the fewest connections among those to choose from, if the limits and the endpoint allow it one more. Below the cap of
+   * all, the fewest is always less than an even share: so no shard opens more than `maxConnections` / shards to choose from, rounded up.
    */
   #shardToOpenOn(): ShardSlots | undefined {
-    if (this.connections >= this.#limits.maxConnections) return undefined
+    if (this.connections >= this.#limits.maxConnections || !this.admission.open) return undefined
     let best: ShardSlots | undefined
     for (const home of this.choices) if (best === undefined || home.connections < best.connections) best = home
     return best !== undefined && best.connections < MAX_SLOTS ? best : undefined
   }
 
-  /** A slot for a new connection, or undefined: asked here alone, so the cap holds. */
+  /** A slot for a new connection, or undefined: asked here alone, so the caps hold. */
   open(): Slot | undefined {
     const home = this.#shardToOpenOn()
     if (home === undefined) return undefined

@@ -29,8 +29,6 @@ const BUSY = ['opening', 'probing', 'resetting', 'shared', 'leased'] as const
 
 /** Opens and closes for the books; never serves anybody. */
 export class Sizing {
-  /** Shut after a failed connect: no connection opens. */
-  gate = true
   /** The pool is being closed. */
   retired = false
   readonly #limits: SizingLimits
@@ -41,11 +39,6 @@ export class Sizing {
     this.#limits = limits
     this.#placement = placement
     this.#effects = effects
-  }
-
-  /** Whether a connection may be opened at all. */
-  get mayOpen(): boolean {
-    return this.gate && !this.retired
   }
 
   /** Whether one more connection may stay idle. */
@@ -61,7 +54,7 @@ export class Sizing {
 
   /** Opens one more connection, unless the limits forbid it. */
   open(): boolean {
-    const slot = this.mayOpen ? this.#placement.open() : undefined
+    const slot = this.retired ? undefined : this.#placement.open()
     if (slot !== undefined) this.#effects.push('open', slot, undefined, 'idle')
     return slot !== undefined
   }
@@ -83,6 +76,11 @@ export class Sizing {
   /** Opens up to `minConnections`. */
   refill(): void {
     while (this.#placement.living < this.#limits.minConnections && this.open()) {}
+  }
+
+  /** While the endpoint is down one connect is under way, whenever there may be one, though nobody waits for it. */
+  tryAgain(): void {
+    if (this.#placement.admission.down) this.open()
   }
 
   /** Opens until `minIdle` are idle or coming, beyond the `wanted` that somebody waits for. */

@@ -15,6 +15,10 @@ export interface PoolEvents {
   }
   /** A connection did not come. */
   readonly connectFailed: { readonly endpoint: string; readonly error: PoolError }
+  /** So many connects in a row have failed that callers are refused at once with UNAVAILABLE. It is tried again, again and again. */
+  readonly endpointDown: { readonly endpoint: string; readonly error: PoolError; readonly failures: number }
+  /** A connection to it is open again, after `downMs` milliseconds. */
+  readonly endpointUp: { readonly endpoint: string; readonly downMs: number }
   /** A shard serves: for the first time, or again. */
   readonly shardStarted: { readonly shard: number }
   /** A shard has given no sign of life for `shardStallMs`: it is passed over while others can serve. */

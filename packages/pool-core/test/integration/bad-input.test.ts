@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 /** What users get wrong, and their protocols, handlers and servers: each is told by its code, and the pool goes on working. */
 import { type Pool, type PoolError, protocolAt, ReplyError, raw } from '@cenote/pool-core'
 import * as assert from 'uvu/assert'
@@ -120,7 +121,9 @@ eachShards(test, 'an onConnect that throws is HOOK_FAILED with the cause', async
     assert.match(story(error), /hook 1 fails/)
     assert.is(error.outcome, 'not-sent')
   }
+  const up = once(pool.events, 'endpointUp')
   failing(0)
+  await up
 })
 
 eachShards(test, 'a reset that throws destroys the connection', async ({ pool, failing, failed }) => {
@@ -151,7 +154,9 @@ eachShards(test, 'a framer that cannot be made fails the connect', async ({ pool
   const error = await rejects(pool.acquire(), 'PROTOCOL_ERROR')
   assert.match(story(error), /hook 4 fails/)
   assert.is(error.outcome, 'not-sent')
+  const up = once(pool.events, 'endpointUp')
   failing(0)
+  await up
 })
 
 eachShards(

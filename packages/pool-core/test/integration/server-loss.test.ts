@@ -43,6 +43,8 @@ async function settledBooks(pool: RespPool): Promise<void> {
 /** Waits until every connection is idle. */
 const atRest = (pool: RespPool): Promise<void> => until(() => pool.stats().connections === pool.stats().idle, 'all connections are idle')
 
+const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
 // Calls under load.
 
 interface Load {
@@ -77,6 +79,7 @@ function load(pool: RespPool, callers: number): Load {
       const since = [...waiting]
       const outcome = await work(pool).then(() => 'ok', codeOf)
       outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1)
+      if (outcome === 'UNAVAILABLE') await nextTurn() // refused at once: without, nothing else would ever run
       if (outcome === 'ok') for (const told of since) told(kind)
     }
   }
@@ -128,7 +131,8 @@ for (const [shards, rounds] of [
       await busy.served()
     }
     await busy.stop()
-    for (const outcome of busy.outcomes.keys()) assert.ok(['ok', 'CONNECTION_LOST', 'CONNECT_FAILED'].includes(outcome), outcome)
+    for (const outcome of busy.outcomes.keys())
+      assert.ok(['ok', 'CONNECTION_LOST', 'CONNECT_FAILED', 'UNAVAILABLE'].includes(outcome), outcome)
     await atRest(pool)
     await settledBooks(pool)
     await until(() => socketCount() === before + pool.stats().connections, 'the only sockets are those of the connections')
@@ -215,7 +219,7 @@ for (const [shards, rounds] of [
     await settledBooks(pool)
   })
 
-  test(`a refused port fails calls at once with its cause, and the pool serves as soon as a server is there, with shards: ${shards}`, async () => {
+  test(`a refused port fails who waits with its cause and who comes at once, and the pool serves as soon as a server is there, with shards: ${shards}`, async () => {
     const port = await freePort()
     const pool = await openPool({
       endpoint: `tcp://127.0.0.1:${port}`,
@@ -224,16 +228,22 @@ for (const [shards, rounds] of [
       acquireTimeoutMs: Infinity,
       requestTimeoutMs: Infinity,
     })
-    for (const work of KINDS) {
-      const error = await rejects(work(pool), 'CONNECT_FAILED')
+    for (const error of await Promise.all(KINDS.map((work) => rejects(work(pool), 'CONNECT_FAILED')))) {
       assert.is(error.phase, 'connect')
       assert.is(error.outcome, 'not-sent')
       assert.is((error.cause as { code?: string }).code, 'ECONNREFUSED')
     }
+    for (const work of KINDS) {
+      const error = await rejects(work(pool), 'UNAVAILABLE')
+      assert.is(error.phase, 'connect')
+      assert.is(error.outcome, 'not-sent')
+      assert.is((error.cause as { code?: string }).code, 'CONNECT_FAILED')
+    }
+    await atRest(pool)
     await settledBooks(pool)
     const server = await listen((socket) => void socket.on('data', () => socket.write('+PONG\r\n')), port)
     const served = (): Promise<unknown> =>
-      pool.request(['PING']).catch((error: unknown) => (codeOf(error) === 'CONNECT_FAILED' ? served() : Promise.reject(error)))
+      pool.request(['PING']).catch((error: unknown) => (codeOf(error) === 'UNAVAILABLE' ? nextTurn().then(served) : Promise.reject(error)))
     assert.is(await served(), 'PONG')
     assert.is(portOf(server), port)
     await settledBooks(pool)

@@ -121,10 +121,11 @@ for (const shards of [0, 2]) {
 
   test(`${where}: connects that fail are counted apart`, async () => {
     const endpoint = `tcp://127.0.0.1:${await freePort()}`
-    const pool = await open({ shards, endpoint, backoff: { initialMs: 1 } })
+    const pool = await open({ shards, endpoint, failFastAfter: 1, backoff: { initialMs: 100_000 } })
     await rejects(pool.request('never'), 'CONNECT_FAILED')
-    const { opening, opened, connectFailures, closed } = pool.stats().counters
-    assert.equal([opening, opened, connectFailures, closed], [1, 0, 1, 0])
+    await rejects(pool.acquire(), 'UNAVAILABLE')
+    const { opening, opened, connectFailures, closed, refused } = pool.stats().counters
+    assert.equal([opening, opened, connectFailures, closed, refused], [1, 0, 1, 0, 1])
     assertAtRest(pool)
   })
 }

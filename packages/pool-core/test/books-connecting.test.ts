@@ -1,0 +1,108 @@
+import * as assert from 'uvu/assert'
+import { suite } from '../../pool-worker/test/kit/kit.ts'
+import type { Slot } from '../src/books/slots.ts'
+import { Rig } from './books-rig.ts'
+
+const test = suite('books: connecting')
+
+/** The one connection that is being opened. */
+function opening(rig: Rig): Slot {
+  const [slot, ...others] = rig.in('opening')
+  assert.ok(slot)
+  assert.is(others.length, 0)
+  return slot
+}
+
+test('no more than maxConnecting are opened at a time, on whatever shard; each that has opened lets the next begin', () => {
+  const rig = new Rig({ maxConnections: 10, maxConnecting: 2 }, 2)
+  for (let caller = 0; caller < 5; caller++) rig.lease()
+  assert.equal(rig.take(), ['open 0/0', 'open 1/0'])
+  const [first] = rig.in('opening')
+  assert.ok(first)
+  rig.ready(first)
+  assert.equal(rig.take(), ['grant 0/0', 'open 0/1'])
+})
+
+test('minConnections and minIdle keep to maxConnecting too', () => {
+  const rig = new Rig({ maxConnections: 10, minConnections: 5, minIdle: 4, maxConnecting: 2 })
+  assert.equal(rig.take(), ['open 0/0', 'open 0/1'])
+  const [first] = rig.in('opening')
+  assert.ok(first)
+  rig.ready(first)
+  rig.step(() => rig.books.refill(rig.now))
+  assert.is(rig.in('opening').length, 2)
+})
+
+test('after a failure nothing opens until the back-off is over; then one, then twice as many with each success', () => {
+  const rig = new Rig({ maxConnections: 20, maxConnecting: 8 })
+  for (let caller = 0; caller < 20; caller++) rig.lease()
+  assert.is(rig.in('opening').length, 8)
+  for (const slot of rig.in('opening')) rig.fail(slot)
+  assert.is(rig.in('opening').length, 0)
+  rig.rested()
+  const admitted = [rig.in('opening').length]
+  for (let success = 0; success < 4; success++) {
+    const [slot] = rig.in('opening')
+    assert.ok(slot)
+    rig.ready(slot)
+    admitted.push(rig.in('opening').length)
+  }
+  assert.equal(admitted, [1, 2, 4, 8, 8])
+})
+
+test('while it is down one connect is under way after each back-off, though nobody waits', () => {
+  const rig = new Rig({ maxConnections: 4, failFastAfter: 2 }, 2)
+  const caller = rig.lease()
+  rig.fail(opening(rig))
+  rig.rested()
+  rig.fail(opening(rig))
+  assert.ok(rig.books.admission.down)
+  rig.cancel(caller)
+  for (let round = 0; round < 5; round++) {
+    rig.rested()
+    rig.fail(opening(rig))
+  }
+  rig.rested()
+  const slot = opening(rig)
+  rig.ready(slot)
+  assert.not(rig.books.admission.down)
+  assert.is(slot.state, 'idle')
+  assert.is(rig.in('opening').length, 0)
+})
+
+test('the one who tries again moves on when its shard dies', () => {
+  const rig = new Rig({ failFastAfter: 1 }, 2)
+  const caller = rig.lease()
+  rig.fail(opening(rig))
+  rig.cancel(caller)
+  rig.rested()
+  const { shard } = opening(rig)
+  rig.suspend(shard)
+  assert.is(opening(rig).shard, 1 - shard)
+  rig.suspend(1 - shard)
+  assert.is(rig.in('opening').length, 0)
+  rig.restart(shard)
+  assert.is(opening(rig).shard, shard)
+})
+
+test('a lease that lives keeps the endpoint up: others wait for it', () => {
+  const rig = new Rig({ failFastAfter: 1 })
+  const slot = rig.leased()
+  const waiter = rig.lease()
+  rig.fail(opening(rig), true)
+  assert.not(rig.books.admission.down)
+  rig.release(slot)
+  assert.is(waiter.slot, slot)
+})
+
+test('a connect that was given up counts neither as a success nor as a failure', () => {
+  const rig = new Rig({ failFastAfter: 1, maxConnecting: 1 })
+  rig.lease()
+  const slot = opening(rig)
+  rig.close(slot, 'recycle')
+  assert.is(opening(rig).serial === slot.serial, false) // the next may begin
+  rig.gone(slot)
+  assert.is(rig.books.admission.failures, 0)
+})
+
+test.run()
