@@ -1,5 +1,5 @@
-import { once } from 'node:events'
 /** What users get wrong, and their protocols, handlers and servers: each is told by its code, and the pool goes on working. */
+import { once } from 'node:events'
 import { type Pool, type PoolError, protocolAt, ReplyError, raw } from '@cenote/pool-core'
 import * as assert from 'uvu/assert'
 import { rejects, suite, until } from '../../../pool-worker/test/kit/kit.ts'

@@ -1,9 +1,10 @@
 import { once } from 'node:events'
-import { createPool, type Pool, type PoolEvents, type PoolOptions, type RespReply, type RespRequest, resp } from '@cenote/pool-core'
+import { type Pool, type PoolEvents, type PoolOptions, type RespReply, type RespRequest, resp } from '@cenote/pool-core'
 import * as assert from 'uvu/assert'
 import { rejects, suite, until } from '../../../pool-worker/test/kit/kit.ts'
 import { type Gate, type GateMode, startGate } from '../support/gate-server.ts'
 import { atRest, closing, settled } from '../support/peers.ts'
+import { createPool } from '../support/pools.ts'
 
 const test = suite('connecting')
 const keep = closing(test)
