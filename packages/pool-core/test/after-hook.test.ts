@@ -33,6 +33,7 @@ const COUNTERS: Counters = {
   moved: 0,
   retriesRefused: 0,
   timeouts: 0,
+  refused: 0,
   shardsLost: 0,
 }
 
