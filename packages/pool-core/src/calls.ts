@@ -50,6 +50,7 @@ export class Call implements Waiter, Timed {
   readonly timeoutMs: number
 
   readonly request: unknown
+  /** Over which it goes: the lease itself, so that it lives as long. */
   readonly lease: Lease | undefined
   readonly idempotent: boolean
   readonly #resolve: (value: never) => void

@@ -66,7 +66,7 @@ export class Coordinator implements LinkMailbox {
     this.#pulse = new Pulse(settings, world, this.#dispatch, language.hasProbe && settings.heartbeatMs < Number.POSITIVE_INFINITY)
     this.leasing = new Leasing(settings, world, language, this.#dispatch)
     this.handling = new Handling(settings, world, this.#dispatch)
-    this.upkeep = new Upkeep(settings, world, this.#dispatch, this.leasing)
+    this.upkeep = new Upkeep(settings, world, this.#dispatch)
   }
 
   /** Every invariant of the books that does not hold: for tests. */
@@ -124,6 +124,7 @@ export class Coordinator implements LinkMailbox {
     }
     links.length = 0
     this.#setRefs()
+    this.leasing.stop()
     this.#dispatch.stop()
     this.#pulse.stop()
   }
@@ -153,7 +154,7 @@ export class Coordinator implements LinkMailbox {
     line.openedAt = Math.round(performance.timeOrigin + now)
     connectOver(line, undefined)
     this.#numbers.opened(line.slot, microseconds)
-    this.#events.emit('connectionOpened', () => ({ connection: this.leasing.connectionInfo(line), connectMs: microseconds / 1000 }))
+    this.#events.emit('connectionOpened', () => ({ connection: this.#dispatch.describe(line), connectMs: microseconds / 1000 }))
     this.#dispatch.connected(line.slot)
     this.upkeep.checkReady()
   }
@@ -267,7 +268,7 @@ export class Coordinator implements LinkMailbox {
   #ended(line: Line, reason: CloseReason, error?: PoolError): void {
     if (line.openedAt === 0) return connectOver(line, undefined, error ?? connectionLost(`the connect was given up: ${reason}`, 'not-sent'))
     this.#numbers.closed(reason)
-    this.#events.emit('connectionClosed', () => ({ connection: this.leasing.connectionInfo(line), reason, error }))
+    this.#events.emit('connectionClosed', () => ({ connection: this.#dispatch.describe(line), reason, error }))
   }
 
   #fail(call: Call, error: PoolError): void {

@@ -16,6 +16,8 @@ export interface LeaseInfo {
   readonly heldMs: number
   /** Of a handler: its name. */
   readonly handler?: string | undefined
+  /** Of a lease, with `leakDetectionMs`: the frames of whoever acquired it. */
+  readonly stack?: string | undefined
 }
 
 /** Unique within a pool's life. */
@@ -48,5 +50,5 @@ function addHolder(all: LeaseInfo[], line: Line, describe: (line: Line) => Conne
   const times = { acquiredAt: Math.round(performance.timeOrigin + since), heldMs: now - since }
   const connection = describe(line)
   if (lease === undefined) all.push({ kind: 'handler', connection, ...times, handler: run?.name })
-  else all.push({ kind: stream === undefined ? 'lease' : 'stream', connection, ...times })
+  else all.push({ kind: stream === undefined ? 'lease' : 'stream', connection, ...times, stack: lease.watch?.stack })
 }

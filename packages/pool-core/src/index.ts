@@ -46,5 +46,5 @@ export type {
 export type { Endings, FailedBy } from './outcomes.ts'
 export type { Pool } from './pool.ts'
 export type { Counters, PoolStats, ShardStats, Times } from './stats.ts'
-export type { EventArguments, PoolEvents } from './telemetry/events.ts'
+export type { EventArguments, LeakEvent, PoolEvents } from './telemetry/events.ts'
 export type { CallTrace, ConnectTrace } from './telemetry/traces.ts'

@@ -1,10 +1,11 @@
 /** A lease: a caller's right to one connection until it is released. */
 import type { Duplex } from 'node:stream'
 import { badOption, PoolError } from '@cenote/pool-worker'
+import type { Anchor } from './anchors.ts'
 import { checkCallOptions, type WaitOptions } from './call-options.ts'
-import type { Call } from './calls.ts'
+import type { Hold } from './hold.ts'
 import type { Leasing } from './leasing.ts'
-import type { Line } from './line.ts'
+import { LostSignal } from './lost-signal.ts'
 import { checkReleaseOptions } from './options.ts'
 
 /** What a lease says of its connection. */
@@ -22,7 +23,8 @@ export interface ConnectionInfo {
 }
 
 /**
- * One connection, for its holder alone. `release()` it once, or hold it with `await using`.
+ * One connection, for its holder alone. `release()` it once, or hold it with `await using`. One that is forgotten, so that it is
+ * garbage-collected, is taken back and its connection destroyed; a request in flight, its stream and its listeners keep it.
  *
  * @example
  * import { createPool, resp } from '@cenote/pool-core'
@@ -35,35 +37,21 @@ export interface ConnectionInfo {
  */
 export class Lease<Req = unknown, Rep = unknown> {
   readonly #leasing: Leasing
-  #line: Line | undefined
-  #released = false
-  #abort: AbortController | undefined = undefined
-  #listeners: Set<(value: Rep) => void> | undefined = undefined
-  #dirty = false
-  #lostBy: PoolError | undefined = undefined
-  /** When it was granted, in the world's milliseconds. @internal */
-  readonly grantedAt: number
-  /** Its requests that wait while it is given another connection. @internal */
-  readonly waiting: Call[] = []
-  /** What its holder asked for it with. @internal */
-  readonly priority: number
-  /** It was given another connection once already. @internal */
-  rebound = false
-  /** How often its caller has moved to another connection: this lease's rebinding, and the leases before it. @internal */
-  moves = 0
-  /** Settles when it has the other connection, or will have none. @internal */
-  rebinding: Promise<void> | undefined = undefined
+  readonly #hold: Hold
+  /** Collected with the lease, unless it was given back: so one that was forgotten is noticed. */
+  #anchor: Anchor | undefined
+  #lostSignal: LostSignal | undefined = undefined
 
   /** @internal */
-  constructor(leasing: Leasing, line: Line, grantedAt: number, priority: number) {
+  constructor(leasing: Leasing, hold: Hold, anchor: Anchor) {
     this.#leasing = leasing
-    this.#line = line
-    this.grantedAt = grantedAt
-    this.priority = priority
+    this.#hold = hold
+    this.#anchor = anchor
   }
 
   /**
-   * Aborts, with the error as its reason, when the connection dies while the lease is held.
+   * Aborts, with the error as its reason, when the connection dies while the lease is held, or with LEASE_EXPIRED after `maxLeaseMs`. Its
+   * listeners run in the async context in which it was first asked for. Who keeps it keeps the lease.
    *
    * @example
    * import { setTimeout } from 'node:timers/promises'
@@ -73,15 +61,18 @@ export class Lease<Req = unknown, Rep = unknown> {
    * await pool.use((lease) => setTimeout(10, undefined, { signal: lease.signal })) // waits no longer than the connection lives
    */
   get signal(): AbortSignal {
-    this.#abort ??= new AbortController()
-    if (this.#lostBy !== undefined && !this.#abort.signal.aborted) this.#abort.abort(this.#lostBy)
-    return this.#abort.signal
+    if (this.#lostSignal === undefined) {
+      this.#lostSignal = new LostSignal(this)
+      this.#hold.signal = new WeakRef(this.#lostSignal)
+      if (this.#hold.lostBy !== undefined) this.#lostSignal.abort(this.#hold.lostBy)
+    }
+    return this.#lostSignal.signal
   }
 
   /**
    * Which connection this is.
    *
-   * @throws PoolError `CONNECTION_LOST`: it has died.
+   * @throws PoolError `CONNECTION_LOST`: it has died. `LEASE_EXPIRED`: the lease was held longer than `maxLeaseMs`.
    *
    * @example
    * import { createPool, resp } from '@cenote/pool-core'
@@ -91,7 +82,7 @@ export class Lease<Req = unknown, Rep = unknown> {
    * console.log(lease.connection.uses) // 1
    */
   get connection(): ConnectionInfo {
-    return this.#leasing.connectionInfo(this.#line)
+    return this.#leasing.connectionInfo(this.#hold)
   }
 
   /**
@@ -99,7 +90,7 @@ export class Lease<Req = unknown, Rep = unknown> {
    *
    * @param options.timeoutMs - From now to the reply. Default: the pool's `requestTimeoutMs`. After it the connection is destroyed, for its reply may come late.
    * @param options.signal - Rejects with `signal.reason`; the connection is destroyed if the request had been written.
-   * @throws PoolError `LEASE_RELEASED`, `REQUEST_TIMEOUT`, `CONNECTION_LOST`, `PROTOCOL_ERROR`, `REPLY_TOO_LARGE`, `SHARD_LOST`, `BAD_REQUEST`.
+   * @throws PoolError `LEASE_RELEASED`, `LEASE_EXPIRED`, `REQUEST_TIMEOUT`, `CONNECTION_LOST`, `PROTOCOL_ERROR`, `REPLY_TOO_LARGE`, `SHARD_LOST`, `BAD_REQUEST`.
    * @throws ReplyError when the server answered with an error; the connection stays good.
    *
    * @example
@@ -111,10 +102,10 @@ export class Lease<Req = unknown, Rep = unknown> {
   request(request: Req, options?: WaitOptions): Promise<Rep> {
     try {
       const checked = checkCallOptions(options, ['timeoutMs', 'signal'])
-      if (this.#released) throw new PoolError('LEASE_RELEASED', 'this lease has been released', { phase: 'send', outcome: 'not-sent' })
-      if (this.#line?.stream !== undefined)
+      if (this.#hold.released) throw this.#hold.over()
+      if (this.#hold.line?.stream !== undefined)
         throw new PoolError('BAD_REQUEST', 'this lease is a stream', { phase: 'send', outcome: 'not-sent' })
-      if (this.#leasing.changes(request)) this.#dirty = true
+      if (this.#leasing.changes(request)) this.#hold.dirty = true
       return this.#leasing.request(this as Lease, request, checked) as Promise<Rep> // typed where the pool is
     } catch (error) {
       return Promise.reject(error)
@@ -125,7 +116,7 @@ export class Lease<Req = unknown, Rep = unknown> {
    * The connection as a byte stream, once per lease and with no reply owed. From then on `request` throws; the stream's
    * end ends the lease, and `release()` destroys the connection unless told `{ reusable: true }`.
    *
-   * @throws PoolError `LEASE_RELEASED`: released, or the stream was taken already.
+   * @throws PoolError `LEASE_RELEASED`: released, or the stream was taken already. `LEASE_EXPIRED`: held longer than `maxLeaseMs`.
    * @throws PoolError `BAD_REQUEST`: replies are owed.
    * @throws PoolError `CONNECTION_LOST`: the connection has died.
    *
@@ -141,15 +132,15 @@ export class Lease<Req = unknown, Rep = unknown> {
    * console.log(String(chunk)) // hello
    */
   stream(): Duplex {
-    if (this.#released) throw new PoolError('LEASE_RELEASED', 'this lease has been released')
+    if (this.#hold.released) throw this.#hold.over()
     return this.#leasing.stream(this as Lease)
   }
 
   /**
-   * Calls `listener` with each push that the server sends on this connection and the protocol delivers, until the lease ends.
-   * Returns what takes it off again.
+   * Calls `listener` with each push that the server sends on this connection and the protocol delivers, until the lease ends, in the async
+   * context of this call. Returns what takes it off again. As long as somebody listens the lease is held, though nobody has it any more.
    *
-   * @throws PoolError `LEASE_RELEASED`, `BAD_OPTION`.
+   * @throws PoolError `LEASE_RELEASED`, `LEASE_EXPIRED`, `BAD_OPTION`.
    *
    * @example
    * import { createPool, resp } from '@cenote/pool-core'
@@ -161,14 +152,13 @@ export class Lease<Req = unknown, Rep = unknown> {
    */
   onPush(listener: (value: Rep) => void): () => void {
     if (typeof listener !== 'function') throw badOption('onPush', 'its argument must be a function')
-    if (this.#released) throw new PoolError('LEASE_RELEASED', 'this lease has been released')
-    this.#listeners ??= new Set()
-    const listeners = this.#listeners.add(listener)
-    return () => void listeners.delete(listener)
+    if (this.#hold.released) throw this.#hold.over()
+    return this.#hold.listen(listener, this)
   }
 
   /**
-   * Gives the connection back. One that owes replies, or whose state cannot be undone, is destroyed.
+   * Gives the connection back. One that owes replies, or whose state cannot be undone, is destroyed. A lease that `maxLeaseMs` has ended
+   * is not released any more: nothing happens.
    *
    * @param options.reusable - After `stream()`: both sides have left the connection as a new caller expects it. Default false: it is destroyed.
    * @throws PoolError `LEASE_RELEASED`: it was released before.
@@ -182,7 +172,7 @@ export class Lease<Req = unknown, Rep = unknown> {
    * lease.release()
    */
   release(options?: { readonly reusable?: boolean | undefined }): void {
-    if (this.#released) throw new PoolError('LEASE_RELEASED', 'this lease has been released already')
+    if (this.#ended()) return
     const { reusable } = options === undefined ? { reusable: false } : checkReleaseOptions(options, 'options')
     this.#leasing.release(this as Lease, reusable === true)
   }
@@ -200,13 +190,13 @@ export class Lease<Req = unknown, Rep = unknown> {
    * lease.destroy(new Error('its answers make no sense'))
    */
   destroy(error?: Error): void {
-    if (this.#released) throw new PoolError('LEASE_RELEASED', 'this lease has been released already')
+    if (this.#ended()) return
     this.#leasing.destroy(this as Lease, error)
   }
 
   /** Releases, unless that has been done. */
   [Symbol.dispose](): void {
-    if (!this.#released) this.#leasing.release(this as Lease, false)
+    if (!this.#hold.released) this.#leasing.release(this as Lease, false)
   }
 
   /** Releases, unless that has been done. */
@@ -214,56 +204,21 @@ export class Lease<Req = unknown, Rep = unknown> {
     this[Symbol.dispose]()
   }
 
-  /** @internal */
-  get line(): Line | undefined {
-    return this.#line
+  /** Whether the pool has ended it already, which its holder could not know. */
+  #ended(): boolean {
+    if (this.#hold.released && !this.#hold.expired) throw this.#hold.over()
+    return this.#hold.released
   }
 
-  /** @internal */
-  get released(): boolean {
-    return this.#released
+  /** What the pool knows of it. @internal */
+  get hold(): Hold {
+    return this.#hold
   }
 
-  /** Whether a request went over it that changed the connection. @internal */
-  get dirty(): boolean {
-    return this.#dirty
-  }
-
-  /** Why its connection is gone, if it is. @internal */
-  get lostBy(): PoolError | undefined {
-    return this.#lostBy
-  }
-
-  /** @internal */
-  bind(line: Line): void {
-    this.#line = line
-  }
-
-  /** The lease is over: nothing reaches its holder from now on. @internal */
-  end(): void {
-    this.#released = true
-    this.#listeners = undefined
-  }
-
-  /** Its connection died before anything was sent: its requests wait for another. @internal */
-  rebind(calls: readonly Call[], rebinding: Promise<void>): void {
-    this.#line = undefined
-    this.rebound = true
-    this.moves++
-    this.rebinding = rebinding
-    this.waiting.push(...calls)
-  }
-
-  /** Its connection has died. @internal */
-  lost(error: PoolError): void {
-    this.#line = undefined
-    this.#lostBy = error
-    this.#abort?.abort(error)
-  }
-
-  /** @internal */
-  pushed(value: unknown): void {
-    if (this.#listeners === undefined) return
-    for (const listener of this.#listeners) queueMicrotask(() => listener(value as Rep)) // typed where the pool is
+  /** Gives its anchor away: it is over. @internal */
+  takeAnchor(): Anchor | undefined {
+    const anchor = this.#anchor
+    this.#anchor = undefined
+    return anchor
   }
 }

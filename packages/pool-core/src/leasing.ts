@@ -1,15 +1,18 @@
 /** Leases: lent, used, given back, and given another connection when theirs died before anything was sent. */
 import type { Duplex } from 'node:stream'
 import { PoolError, type World } from '@cenote/pool-worker'
+import { Anchors } from './anchors.ts'
 import type { Slot } from './books/slots.ts'
 import type { CallOptions } from './call-options.ts'
 import { Call } from './calls.ts'
 import type { Dispatch } from './dispatch.ts'
+import { Hold } from './hold.ts'
 import type { Language } from './language.ts'
 import { type ConnectionInfo, Lease } from './lease.ts'
 import type { Line } from './line.ts'
 import type { Settings } from './options.ts'
 import type { Outcomes } from './outcomes.ts'
+import { type Captured, Overdue } from './overdue.ts'
 import { connectionLost, poolClosed, withOutcome } from './refusals.ts'
 import { Journey } from './retries.ts'
 import { openStream } from './stream.ts'
@@ -21,12 +24,21 @@ export class Leasing {
   readonly #world: World
   readonly #language: Language
   readonly #dispatch: Dispatch
+  readonly #anchors: Anchors
+  readonly #overdue: Overdue
 
   constructor(settings: Settings, world: World, language: Language, dispatch: Dispatch) {
     this.#settings = settings
     this.#world = world
     this.#language = language
     this.#dispatch = dispatch
+    this.#anchors = new Anchors((hold) => this.#collected(hold))
+    this.#overdue = new Overdue(settings, world, dispatch.events, dispatch.describe, (hold, error) => this.#expired(hold, error))
+  }
+
+  /** Stops the clock of leases that are held. */
+  stop(): void {
+    this.#overdue.stop()
   }
 
   /**
@@ -34,21 +46,24 @@ export class Leasing {
    * @throws PoolError `CONNECTION_LOST`, besides what ends the wait: it died, and so did the one after it.
    */
   acquire(options: CallOptions): Promise<Lease> {
-    if (!observed(acquireChannel)) return this.#acquire(options, undefined)
+    const stack = this.#overdue.capture(Leasing.prototype.acquire)
+    if (!observed(acquireChannel)) return this.#acquire(options, stack, undefined)
     const trace = this.#dispatch.traces.acquire(options.timeoutMs ?? this.#settings.acquireTimeoutMs, options.priority)
-    return follow(acquireChannel, trace, () => this.#acquire(options, trace))
+    return follow(acquireChannel, trace, () => this.#acquire(options, stack, trace))
   }
 
-  async #acquire(options: CallOptions, trace: CallTrace | undefined): Promise<Lease> {
+  async #acquire(options: CallOptions, stack: Captured | undefined, trace: CallTrace | undefined): Promise<Lease> {
     const { acquires } = this.#dispatch.numbers
     acquires.begun++
     try {
       const lease = await this.#wait(options, undefined, 0, trace)
+      const { hold } = lease
+      this.#overdue.begin(hold, stack)
       // Its connection may have died in the very turn that granted it: whoever acquires gets one that was alive in this turn.
-      if (lease.rebinding !== undefined) await lease.rebinding
-      if (lease.lostBy !== undefined) {
-        this.#endLease(lease)
-        throw withOutcome(lease.lostBy, 'not-sent')
+      if (hold.rebinding !== undefined) await hold.rebinding
+      if (hold.lostBy !== undefined) {
+        if (!hold.released) this.#end(lease)
+        throw withOutcome(hold.lostBy, 'not-sent')
       }
       acquires.succeeded++
       return lease
@@ -79,7 +94,10 @@ export class Leasing {
     if (this.#dispatch.closing) throw poolClosed(this.#settings.name, 'not-sent')
     const slot = this.#dispatch.books.tryLease(this.#world.now())
     this.#dispatch.act()
-    return slot === undefined ? undefined : this.#lend(slot, 0, 0)
+    if (slot === undefined) return undefined
+    const lease = this.#lend(slot, 0, 0)
+    this.#overdue.begin(lease.hold, this.#overdue.capture(Leasing.prototype.tryAcquire))
+    return lease
   }
 
   /** A request that nobody may share a connection with: one deadline for the wait and the reply. */
@@ -119,7 +137,7 @@ export class Leasing {
       try {
         return await this.#request(lease, request, whole, trace, undefined, since)
       } catch (error) {
-        journey.moves = lease.moves
+        journey.moves = lease.hold.moves
         if (this.#dispatch.closing || !journey.goesOn(error)) throw journey.told(error)
       } finally {
         lease[Symbol.dispose]()
@@ -147,6 +165,7 @@ export class Leasing {
     outcomes: Outcomes | undefined,
     since?: number,
   ): Promise<unknown> {
+    const { hold } = lease
     return new Promise((resolve, reject) => {
       const call = new Call('request', options.timeoutMs ?? this.#settings.requestTimeoutMs, resolve, reject, request, lease)
       call.trace = trace
@@ -154,10 +173,10 @@ export class Leasing {
         call.outcomes = outcomes
         outcomes.begun++
       }
-      if (lease.lostBy !== undefined) return call.reject(connectionLost('the connection of this lease has died', 'not-sent', lease.lostBy))
+      if (hold.lostBy !== undefined) return call.reject(connectionLost('the connection of this lease has died', 'not-sent', hold.lostBy))
       if (!this.#dispatch.waits.begin(call, options.signal, since)) return
-      if (lease.line === undefined) lease.waiting.push(call)
-      else this.#send(lease.line, call)
+      if (hold.line === undefined) hold.wait(call)
+      else this.#send(hold.line, call)
     })
   }
 
@@ -167,15 +186,15 @@ export class Leasing {
   }
 
   release(lease: Lease, reusable: boolean): void {
-    const { line } = lease
-    this.#endLease(lease)
+    const { line, dirty } = lease.hold
+    this.#end(lease)
     if (line === undefined) return
     const { slot, stream } = line
-    if (stream === undefined ? line.first !== undefined : !(reusable && stream.reusable && !lease.dirty)) {
+    if (stream === undefined ? line.first !== undefined : !(reusable && stream.reusable && !dirty)) {
       stream?.detach()
       return this.#dispatch.destroy(line, 'abort', connectionLost('the lease was released while its reply was owed', 'maybe-executed'))
     }
-    const prove = stream !== undefined || lease.dirty
+    const prove = stream !== undefined || dirty
     stream?.detach()
     line.stream = undefined
     this.#dispatch.link(line).release(slot, prove)
@@ -185,8 +204,8 @@ export class Leasing {
   }
 
   destroy(lease: Lease, error: Error | undefined): void {
-    const { line } = lease
-    this.#endLease(lease)
+    const { line } = lease.hold
+    this.#end(lease)
     if (line === undefined) return
     const cause = connectionLost('the connection was destroyed by its holder', 'maybe-executed', error)
     line.stream?.lost(cause)
@@ -195,8 +214,8 @@ export class Leasing {
 
   /** Turns a lease's connection into a stream. */
   stream(lease: Lease): Duplex {
-    const { line } = lease
-    if (line === undefined) throw connectionLost('the connection of this lease has died', 'not-sent', lease.lostBy)
+    const { line, lostBy } = lease.hold
+    if (line === undefined) throw connectionLost('the connection of this lease has died', 'not-sent', lostBy)
     if (line.stream !== undefined) throw new PoolError('LEASE_RELEASED', 'the stream of this lease was taken already')
     if (line.first !== undefined) throw new PoolError('BAD_REQUEST', 'a lease becomes a stream only while no reply is owed')
     line.stream = openStream(this.#dispatch.link(line), line, this.#settings.highWaterMark, (clean) =>
@@ -210,48 +229,80 @@ export class Leasing {
     return this.#language.changes(request)
   }
 
-  connectionInfo(line: Line | undefined): ConnectionInfo {
-    if (line === undefined) throw connectionLost('the connection of this lease has died', 'not-sent')
-    return this.#dispatch.describe(line)
+  connectionInfo(hold: Hold): ConnectionInfo {
+    const { line, lostBy } = hold
+    if (line !== undefined) return this.#dispatch.describe(line)
+    throw hold.expired ? hold.over() : connectionLost('the connection of this lease has died', 'not-sent', lostBy)
   }
 
   /** The stream of a lease is over. Unless both directions had ended, what is left of the connection goes. */
   #streamClosed(lease: Lease, line: Line, clean: boolean): void {
-    if (!lease.released) this.#endLease(lease)
+    if (!lease.hold.released) this.#end(lease)
     if (!clean && this.#dispatch.links[line.slot.shard]?.line(line.slot) === line)
       this.#dispatch.destroy(line, 'abort', connectionLost('the stream was destroyed', 'maybe-executed'))
   }
 
   #lend(slot: Slot, priority: number, moves: number): Lease {
     const line = this.#dispatch.lineOf(slot)
-    const lease = new Lease(this, line, this.#world.now(), priority)
-    lease.moves = moves
-    line.lease = lease
+    const hold = new Hold(line, this.#world.now(), priority, moves)
+    line.lease = hold
     line.begunBeforeLease = line.begun
     this.#dispatch.waits.hold()
     this.#dispatch.numbers.acquired++
-    return lease
+    return new Lease(this, hold, this.#anchors.take(hold))
   }
 
-  /** A lease is over. */
-  #endLease(lease: Lease): void {
-    const { line } = lease
-    lease.end()
-    if (line !== undefined) line.lease = undefined
-    for (const call of lease.waiting.splice(0))
-      if (!call.settled) this.#dispatch.waits.reject(call, connectionLost('the lease was released', 'not-sent'))
-    this.#dispatch.numbers.used(this.#world.now() - lease.grantedAt)
+  /** A lease is over, by its holder. */
+  #end(lease: Lease): void {
+    const { hold } = lease
+    this.#overdue.end(hold, true)
+    this.#close(hold, () => connectionLost('the lease was released', 'not-sent'))
     this.#dispatch.numbers.released++
+    const anchor = lease.takeAnchor()
+    if (anchor !== undefined) this.#anchors.giveBack(anchor)
+  }
+
+  /** Whoever ended it, nobody uses it from now on. */
+  #close(hold: Hold, refusal: () => PoolError): void {
+    const { line, grantedAt } = hold
+    if (line !== undefined) line.lease = undefined
+    for (const call of hold.end()) if (!call.settled) this.#dispatch.waits.reject(call, refusal())
+    this.#dispatch.numbers.used(this.#world.now() - grantedAt)
     this.#dispatch.waits.letGo()
   }
 
+  /** It was held longer than it may be. */
+  #expired(hold: Hold, error: PoolError): void {
+    hold.expire()
+    this.#takeBack(hold, error)
+  }
+
+  /** Its holder has forgotten it. */
+  #collected(hold: Hold): void {
+    if (hold.released) return
+    this.#overdue.collected(hold)
+    this.#takeBack(hold, connectionLost('the lease was forgotten', 'maybe-executed'))
+  }
+
+  /** Ends a lease that its holder has not. In which state he has left the connection nobody knows: it goes. */
+  #takeBack(hold: Hold, error: PoolError): void {
+    const { line } = hold
+    this.#overdue.end(hold, false)
+    this.#close(hold, () => withOutcome(error, 'not-sent'))
+    this.#dispatch.numbers.reclaimed++
+    hold.lost(error)
+    if (line === undefined) return
+    this.#dispatch.destroy(line, 'leak', error)
+    line.stream?.lost(error)
+  }
+
   /** Gives a lease whose connection died before anything was sent another one, once and unseen. */
-  rebind(lease: Lease, calls: readonly Call[]): void {
+  rebind(hold: Hold, calls: readonly Call[]): void {
     let done = (): void => undefined
     const rebinding = new Promise<void>((resolve) => {
       done = resolve
     })
-    lease.rebind(
+    hold.rebind(
       calls.filter((call) => !call.settled),
       rebinding,
     )
@@ -261,21 +312,21 @@ export class Leasing {
       (slot: Slot) => {
         done()
         const line = this.#dispatch.lineOf(slot)
-        if (lease.released) return this.#dispatch.books.release(slot, this.#world.now())
-        lease.bind(line)
-        line.lease = lease
+        if (hold.released) return this.#dispatch.books.release(slot, this.#world.now())
+        hold.line = line
+        line.lease = hold
         line.begunBeforeLease = line.begun
-        for (const call of lease.waiting.splice(0)) if (!call.settled) this.#send(line, call)
+        for (const call of hold.takeWaiting()) if (!call.settled) this.#send(line, call)
       },
       (cause) => {
         done()
         const error = connectionLost('the connection of this lease has died', 'not-sent', cause)
-        lease.lost(error)
-        for (const call of lease.waiting.splice(0)) if (!call.settled) this.#dispatch.waits.reject(call, error)
+        hold.lost(error)
+        for (const call of hold.takeWaiting()) if (!call.settled) this.#dispatch.waits.reject(call, error)
       },
     )
-    ticket.priority = lease.priority
-    ticket.moves = lease.moves
+    ticket.priority = hold.priority
+    ticket.moves = hold.moves
     if (this.#dispatch.waits.begin(ticket, undefined)) this.#dispatch.admit(ticket)
   }
 }

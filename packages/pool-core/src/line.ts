@@ -2,7 +2,7 @@
 import { type CloseReason, copyBytes, Flag, type FrameSender, Kind } from '@cenote/pool-worker'
 import type { Slot } from './books/slots.ts'
 import type { Call } from './calls.ts'
-import type { Lease } from './lease.ts'
+import type { Hold } from './hold.ts'
 import type { Run } from './runs.ts'
 import type { StreamEnd } from './stream.ts'
 import type { ConnectTrace } from './telemetry/traces.ts'
@@ -26,7 +26,7 @@ interface Outgoing {
 export class Line {
   readonly slot: Slot
   readonly serial: number
-  lease: Lease | undefined = undefined
+  lease: Hold | undefined = undefined
   run: Run | undefined = undefined
   stream: StreamEnd | undefined = undefined
   /** Calls that owe a reply, oldest first; those cancelled stay until their place is free. */

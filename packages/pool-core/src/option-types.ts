@@ -124,6 +124,16 @@ export interface PoolOptions<Req = never, Rep = never, Client = undefined, Modul
   readonly maxLifetimeMs?: number | undefined
   /** Leases, handlers and requests that one connection serves before it is closed: 1 or more. Default Infinity. A lease is never cut. */
   readonly maxUses?: number | undefined
+  /**
+   * Milliseconds after which a lease that is still held is told of, by the event `leak` or, when nobody listens, a warning of the process,
+   * with the stack of whoever acquired it. Default Infinity: no stack is captured. Less than `maxLeaseMs`.
+   */
+  readonly leakDetectionMs?: number | undefined
+  /**
+   * Milliseconds that a lease may be held, its stream too: then it ends with LEASE_EXPIRED, and its connection is destroyed. Default
+   * Infinity. A handler's limit is `handlerTimeoutMs`.
+   */
+  readonly maxLeaseMs?: number | undefined
   /** Milliseconds of idleness after which a connection is probed before it is lent. Default 1_000. Infinity: never. */
   readonly probeAfterIdleMs?: number | undefined
   /** Milliseconds that a probe may take before its connection is destroyed. Default 1_000. */

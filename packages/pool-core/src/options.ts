@@ -51,6 +51,8 @@ export interface Settings {
   readonly idleTimeoutMs: number
   readonly maxLifetimeMs: number
   readonly maxUses: number
+  readonly leakDetectionMs: number
+  readonly maxLeaseMs: number
   readonly probeAfterIdleMs: number
   readonly probeTimeoutMs: number
   readonly heartbeatMs: number
@@ -149,6 +151,8 @@ const TABLE: { readonly [Name in keyof Settings]: Row<Settings[Name]> } = {
   idleTimeoutMs: row(duration(), 30_000),
   maxLifetimeMs: row(duration(), 1_800_000),
   maxUses: row(count(1, Number.MAX_SAFE_INTEGER, true), Infinity),
+  leakDetectionMs: row(duration(), Infinity),
+  maxLeaseMs: row(duration(), Infinity),
   probeAfterIdleMs: row(duration(), 1_000),
   probeTimeoutMs: row(duration(), 1_000),
   heartbeatMs: row(duration(), Infinity),
@@ -237,6 +241,9 @@ function refuseContradictions(settings: Settings): void {
     throw badOption('backoff.initialMs', `must be at most backoff.maxMs (${backoff.maxMs}), not ${backoff.initialMs}`)
   if (maxShardStallMs < shardStallMs)
     throw badOption('maxShardStallMs', `must be at least shardStallMs (${shardStallMs}), not ${maxShardStallMs}`)
+  const { leakDetectionMs, maxLeaseMs } = settings
+  if (maxLeaseMs !== Infinity && leakDetectionMs !== Infinity && leakDetectionMs >= maxLeaseMs)
+    throw badOption('leakDetectionMs', `must be less than maxLeaseMs (${maxLeaseMs}), not ${leakDetectionMs}`)
   if (tls === undefined) return
   if (endpoint.transport !== 'tls') throw badOption('tls', `goes with a tls:// endpoint, not with ${endpoint.transport}`)
   if (tls.minVersion === 'TLSv1.3' && tls.maxVersion === 'TLSv1.2') throw badOption('tls.minVersion', 'must be at most tls.maxVersion')

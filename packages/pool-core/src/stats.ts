@@ -30,7 +30,7 @@ export interface ShardStats extends ConnectionCounts {
 }
 
 /**
- * Everything that only ever grows. `opened − closed` connections are open; `acquired − released` leases are held;
+ * Everything that only ever grows. `opened − closed` connections are open; `acquired − released − reclaimed` leases are held;
  * `opening − opened − connectFailures − connectsAbandoned` connects are under way. Of each kind of call, those begun less those that
  * have `ended` wait or are under way: for requests, `inFlight` and those that wait.
  */
@@ -47,6 +47,8 @@ export interface Counters {
   /** Leases granted: to `acquire`, `use` and `tryAcquire`, and to requests that need a connection of their own. */
   readonly acquired: number
   readonly released: number
+  /** Leases that the pool took back: collected without having been released, or held longer than `maxLeaseMs`. */
+  readonly reclaimed: number
   /** Calls of `acquire` and `use`. Of all three kinds, a call refused for its arguments is not counted. */
   readonly acquires: number
   /** Calls of `pool.request` and `lease.request`. */
@@ -97,6 +99,7 @@ export class Numbers {
   readonly handlers: Outcomes = new Outcomes(this.#failedBy)
   acquired = 0
   released = 0
+  reclaimed = 0
   /** Requests that wait for a connection of their own. */
   waitingAlone = 0
   moved = 0
@@ -138,7 +141,8 @@ export class Numbers {
   }
 
   counters(): Counters {
-    const { attempts, acquired, released, acquires, requests, handlers, moved, retriesRefused, timeouts, refused, shardsLost } = this
+    const { attempts, acquired, released, reclaimed, acquires, requests, handlers, moved, retriesRefused, timeouts, refused, shardsLost } =
+      this
     const closing = { closed: this.#closed, closedBy: { ...this.#closedBy } }
     return {
       opening: attempts.begun,
@@ -148,6 +152,7 @@ export class Numbers {
       ...closing,
       acquired,
       released,
+      reclaimed,
       acquires: acquires.begun,
       requests: requests.begun,
       handlers: handlers.begun,

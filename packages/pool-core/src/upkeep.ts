@@ -5,7 +5,6 @@ import type { CallOptions } from './call-options.ts'
 import { Call } from './calls.ts'
 import type { Dispatch } from './dispatch.ts'
 import type { ConnectionInfo } from './lease.ts'
-import type { Leasing } from './leasing.ts'
 import type { ResizeOptions } from './option-types.ts'
 import { checkSizes, type Settings } from './options.ts'
 import { poolClosed } from './refusals.ts'
@@ -14,14 +13,12 @@ export class Upkeep {
   readonly #settings: Settings
   readonly #world: World
   readonly #dispatch: Dispatch
-  readonly #leasing: Leasing
   readonly #readyCalls: Set<Call> = new Set()
 
-  constructor(settings: Settings, world: World, dispatch: Dispatch, leasing: Leasing) {
+  constructor(settings: Settings, world: World, dispatch: Dispatch) {
     this.#settings = settings
     this.#world = world
     this.#dispatch = dispatch
-    this.#leasing = leasing
   }
 
   /** Resolves when `minConnections` are open. */
@@ -72,7 +69,7 @@ export class Upkeep {
     if (predicate !== undefined) {
       const lines = this.#dispatch.links.flatMap((link) => [...(link?.lines() ?? [])]).filter((line) => line.openedAt > 0)
       // The predicate is the user's: what it did to the pool meanwhile counts, and when it throws nothing was chosen.
-      const matching = lines.filter((line) => predicate(this.#leasing.connectionInfo(line)) === true)
+      const matching = lines.filter((line) => predicate(this.#dispatch.describe(line)) === true)
       chosen = matching.filter((line) => this.#dispatch.links[line.slot.shard]?.line(line.slot) === line).map((line) => line.slot)
     }
     this.#dispatch.books.recycle(chosen, this.#world.now())

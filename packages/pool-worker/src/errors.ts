@@ -35,6 +35,8 @@ export type PoolErrorCode =
   | 'REPLY_TOO_LARGE'
   /** The lease, or a view of its connection, is over. */
   | 'LEASE_RELEASED'
+  /** The lease was held longer than `maxLeaseMs`. The connection is destroyed. */
+  | 'LEASE_EXPIRED'
   /** A hook of the protocol, or the credentials' function, failed; `cause` is what it threw. */
   | 'HOOK_FAILED'
   /** A handler failed; `cause` is what it threw. */

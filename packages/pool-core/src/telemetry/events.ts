@@ -3,6 +3,19 @@ import { type EventEmitter, EventEmitterAsyncResource } from 'node:events'
 import type { CloseReason, PoolError } from '@cenote/pool-worker'
 import type { ConnectionInfo } from '../lease.ts'
 
+/** A lease that nobody has released; told once while it is held, and once when it was collected. */
+export interface LeakEvent {
+  /** Undefined when it has died in the meantime: then no connection is held up. */
+  readonly connection: ConnectionInfo | undefined
+  readonly heldMs: number
+  /** The frames of whoever acquired it, the innermost first; only with `leakDetectionMs`. */
+  readonly stack: string | undefined
+  /** Its holder had forgotten it: it was garbage-collected, and its connection has been destroyed. */
+  readonly collected: boolean
+  /** It was held longer than `maxLeaseMs`: it has ended, and its connection has been destroyed. */
+  readonly expired: boolean
+}
+
 /** The events by name, each with its one argument. Never a payload, never a secret. */
 export interface PoolEvents {
   /** A connection is open, its hand-shake done. */
@@ -19,6 +32,10 @@ export interface PoolEvents {
   readonly endpointDown: { readonly endpoint: string; readonly error: PoolError; readonly failures: number }
   /** A connection to it is open again, after `downMs` milliseconds. */
   readonly endpointUp: { readonly endpoint: string; readonly downMs: number }
+  /** A lease is held longer than `leakDetectionMs`, or the pool has taken it back. */
+  readonly leak: LeakEvent
+  /** A lease that was told of as a leak was released after all. */
+  readonly leakReturned: Omit<LeakEvent, 'collected' | 'expired'>
   /** A shard serves: for the first time, or again. */
   readonly shardStarted: { readonly shard: number }
   /** A shard has given no sign of life for `shardStallMs`: it is passed over while others can serve. */
@@ -41,6 +58,11 @@ export class Events {
   readonly emitter: EventEmitter<EventArguments> = new EventEmitterAsyncResource({
     name: 'cenote.Pool',
   }) as unknown as EventEmitter<EventArguments> // its types know no names
+
+  /** Whether somebody listens. */
+  heard(name: keyof PoolEvents): boolean {
+    return this.emitter.listenerCount(name) > 0
+  }
 
   /** @param event - Called only when somebody listens. */
   emit<Name extends keyof PoolEvents>(name: Name, event: () => PoolEvents[Name]): void {

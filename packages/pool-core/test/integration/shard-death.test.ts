@@ -201,7 +201,7 @@ for (const [how, message] of [
     for (const { lease, shard, ended } of held) {
       if (shard === dead) {
         const late = lease.request('echo too late')
-        if (!lease.released) await rejects(late, 'CONNECTION_LOST')
+        if (!lease.hold.released) await rejects(late, 'CONNECTION_LOST')
         else await rejects(late, 'LEASE_RELEASED')
       } else if (ended === undefined) assert.is(await lease.request('echo still there'), 'echo still there')
       lease[Symbol.dispose]()

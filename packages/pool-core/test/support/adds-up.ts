@@ -11,7 +11,7 @@ const statesOf = (stats: PoolStats | ShardStats): number => sumOf(STATES.map((st
 const ENDS: readonly (readonly [what: string, begun: (counters: Counters) => number, ended: (counters: Counters) => number])[] = [
   ['opening = opened + connectFailures + connectsAbandoned', (n) => n.opening, (n) => n.opened + n.connectFailures + n.connectsAbandoned],
   ['opened = closed', (n) => n.opened, (n) => n.closed],
-  ['acquired = released', (n) => n.acquired, (n) => n.released],
+  ['acquired = released + reclaimed', (n) => n.acquired, (n) => n.released + n.reclaimed],
   ['acquires = those that ended', (n) => n.acquires, (n) => sumOf(Object.values(n.ended.acquires))],
   ['requests = those that ended', (n) => n.requests, (n) => sumOf(Object.values(n.ended.requests))],
   ['handlers = those that ended', (n) => n.handlers, (n) => sumOf(Object.values(n.ended.handlers))],

@@ -37,8 +37,18 @@ export const createPool: typeof create = async (options) => {
 async function finish({ pool, leases }: Made): Promise<void> {
   await pool.close({ timeoutMs: 1 })
   for (const lease of leases) lease.deref()?.[Symbol.dispose]()
+  if ([...leases].some((lease) => lease.deref() === undefined)) await told(pool)
   const stats = pool.stats()
   assert.equal([...final(stats), ...pool.check()], [], `${pool.name} is closed, and its numbers are ${JSON.stringify(stats)}`)
+}
+
+/** The pool is told a moment later of leases that were collected: they are its own to take back. */
+async function told(pool: Pool): Promise<void> {
+  const all = (): boolean => {
+    const { acquired, released, reclaimed } = pool.stats().counters
+    return acquired === released + reclaimed
+  }
+  await until(all, 'the pool has taken back the leases that were collected')
 }
 
 aroundEveryTest(

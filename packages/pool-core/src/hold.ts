@@ -1,0 +1,121 @@
+/** A lease as the pool knows it. */
+import { AsyncResource } from 'node:async_hooks'
+import { PoolError } from '@cenote/pool-worker'
+import type { Call } from './calls.ts'
+import type { Line } from './line.ts'
+import type { LostSignal } from './lost-signal.ts'
+import type { Watch } from './overdue.ts'
+
+const NOBODY: readonly Call[] = Object.freeze([])
+
+/**
+ * The state of one lease. The pool holds this and never the `Lease`, which its holder has and which holds this: so one that was forgotten
+ * is collected, and its connection comes back. Only a call in flight, an open stream and a listener of pushes keep the lease itself.
+ */
+export class Hold {
+  /** Its connection; undefined once that has died, and while it is given another. */
+  line: Line | undefined
+  /** When it was granted, in the world's milliseconds. */
+  readonly grantedAt: number
+  /** What its holder asked for it with. */
+  readonly priority: number
+  /** How often its wait, and it, have gone on to another connection. */
+  moves: number
+  /** It is over, whoever ended it. */
+  released = false
+  /** A request went over it that changed the connection. */
+  dirty = false
+  /** Why its connection is gone, if it is. */
+  lostBy: PoolError | undefined = undefined
+  /** It was given another connection once already. */
+  rebound = false
+  /** Settles when it has the other connection, or will have none. */
+  rebinding: Promise<void> | undefined = undefined
+  /** How long it may be held, and who acquired it; only while somebody wants to know. */
+  watch: Watch | undefined = undefined
+  /** Aborts when its connection dies; nobody is told who has forgotten it. */
+  signal: WeakRef<LostSignal> | undefined = undefined
+  /** The lease, while there are listeners: who only listens must not lose the connection. */
+  kept: object | undefined = undefined
+  #expired = false
+  #waiting: Call[] | undefined = undefined
+  #listeners: Map<(value: never) => void, (value: unknown) => void> | undefined = undefined
+
+  constructor(line: Line, grantedAt: number, priority: number, moves: number) {
+    this.line = line
+    this.grantedAt = grantedAt
+    this.priority = priority
+    this.moves = moves
+  }
+
+  /** Why it can be used no more. */
+  over(): PoolError {
+    const [code, message] = this.#expired
+      ? (['LEASE_EXPIRED', 'this lease was held longer than maxLeaseMs'] as const)
+      : (['LEASE_RELEASED', 'this lease has been released'] as const)
+    return new PoolError(code, message, { phase: 'send', outcome: 'not-sent' })
+  }
+
+  /** It was ended by the pool: its holder could not know, so his own release does nothing. */
+  get expired(): boolean {
+    return this.#expired
+  }
+
+  /** The pool takes it back before it ends. */
+  expire(): void {
+    this.#expired = true
+  }
+
+  /** Nothing reaches its holder from now on. Returns the requests that wait for another connection. */
+  end(): readonly Call[] {
+    this.released = true
+    if (this.#listeners !== undefined) this.#listeners = this.kept = undefined
+    return this.takeWaiting()
+  }
+
+  /** Its connection has died. */
+  lost(error: PoolError): void {
+    this.line = undefined
+    this.lostBy = error
+    this.kept = undefined
+    this.signal?.deref()?.abort(error)
+  }
+
+  /** Its connection died before anything was sent: its requests wait for another. */
+  rebind(calls: Call[], rebinding: Promise<void>): void {
+    this.line = undefined
+    this.rebound = true
+    this.rebinding = rebinding
+    this.#waiting = calls
+  }
+
+  /** A request comes while it has no connection. */
+  wait(call: Call): void {
+    this.#waiting ??= []
+    this.#waiting.push(call)
+  }
+
+  /** Those requests, which wait no more. */
+  takeWaiting(): readonly Call[] {
+    const waiting = this.#waiting
+    this.#waiting = undefined
+    return waiting ?? NOBODY
+  }
+
+  /** Tells `listener` each push, in the async context of now. Returns what takes it off. */
+  listen<T>(listener: (value: T) => void, lease: object): () => void {
+    this.#listeners ??= new Map()
+    const listeners = this.#listeners
+    if (!listeners.has(listener)) listeners.set(listener, AsyncResource.bind(listener as (value: unknown) => void)) // typed where the pool is
+    this.kept = lease
+    return () => {
+      listeners.delete(listener)
+      if (listeners.size === 0 && this.#listeners === listeners) this.kept = undefined
+    }
+  }
+
+  pushed(value: unknown): void {
+    if (this.#listeners === undefined) return
+    for (const listener of this.#listeners.values()) queueMicrotask(() => listener(value))
+  }
+}

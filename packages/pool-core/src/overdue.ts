@@ -1,0 +1,141 @@
+/** Leases that are held too long: told of after `leakDetectionMs`, taken back after `maxLeaseMs`. */
+import { Deadlines, PoolError, type Timed, type World } from '@cenote/pool-worker'
+import type { Hold } from './hold.ts'
+import type { ConnectionInfo } from './lease.ts'
+import type { Line } from './line.ts'
+import type { Settings } from './options.ts'
+import type { Events, LeakEvent } from './telemetry/events.ts'
+
+/** Where a lease was acquired: its `stack` is put into words when it is first read. */
+export type Captured = { readonly stack?: string }
+
+/** A lease in the wheel. */
+export class Watch implements Timed {
+  deadline: number
+  wheelNext: Timed | undefined = undefined
+  wheelPrev: Timed | undefined = undefined
+  wheelBucket = -1
+  readonly hold: Hold
+  readonly #trace: Captured | undefined
+  /** What was told of it. */
+  told: LeakEvent | undefined = undefined
+
+  constructor(hold: Hold, trace: Captured | undefined, deadline: number) {
+    this.hold = hold
+    this.#trace = trace
+    this.deadline = deadline
+  }
+
+  /** The frames of whoever acquired it, the innermost first; undefined when it was not captured. */
+  get stack(): string | undefined {
+    const stack = this.#trace?.stack
+    return stack?.slice(stack.indexOf('\n') + 1)
+  }
+}
+
+export class Overdue {
+  readonly #settings: Settings
+  readonly #world: World
+  readonly #events: Events
+  readonly #describe: (line: Line) => ConnectionInfo
+  readonly #expire: (hold: Hold, error: PoolError) => void
+  readonly #firstMs: number
+  readonly #wheel: Deadlines
+  #warned = false
+
+  /** @param expire - Told of each lease that was held for `maxLeaseMs`. */
+  constructor(
+    settings: Settings,
+    world: World,
+    events: Events,
+    describe: (line: Line) => ConnectionInfo,
+    expire: (hold: Hold, error: PoolError) => void,
+  ) {
+    this.#settings = settings
+    this.#world = world
+    this.#events = events
+    this.#describe = describe
+    this.#expire = expire
+    this.#firstMs = Math.min(settings.leakDetectionMs, settings.maxLeaseMs)
+    this.#wheel = new Deadlines(world, (entry) => this.#due(entry as Watch)) // only watches are added
+  }
+
+  /** Who acquires now, if that is wanted. Costs a field read when it is not. */
+  capture(api: (...given: never[]) => unknown): Captured | undefined {
+    if (this.#settings.leakDetectionMs === Number.POSITIVE_INFINITY) return undefined
+    const trace: Captured = {}
+    Error.captureStackTrace(trace, api)
+    return trace
+  }
+
+  begin(hold: Hold, trace: Captured | undefined): void {
+    if (this.#firstMs === Number.POSITIVE_INFINITY) return
+    hold.watch = new Watch(hold, trace, hold.grantedAt + this.#firstMs)
+    this.#wheel.add(hold.watch)
+  }
+
+  /** A lease is over; `returned`: by its holder. */
+  end({ watch, grantedAt }: Hold, returned: boolean): void {
+    if (watch === undefined) return
+    this.#wheel.remove(watch)
+    const { told } = watch
+    if (!returned || told === undefined) return
+    const { connection, stack } = told
+    this.#events.emit('leakReturned', () => ({ connection, heldMs: this.#world.now() - grantedAt, stack }))
+  }
+
+  /** A lease was collected. One whose connection was gone already has leaked nothing. */
+  collected(hold: Hold): void {
+    if (hold.line === undefined) return
+    const leak = { ...this.#leakOf(hold), collected: true }
+    this.#tell(leak, !this.#warned)
+    this.#warned = true // once for all: who leaks one, leaks many
+  }
+
+  /** Nothing is told any more. */
+  stop(): void {
+    this.#wheel.clear()
+  }
+
+  #due(watch: Watch): void {
+    const { hold } = watch
+    const { leakDetectionMs, maxLeaseMs } = this.#settings
+    const expires = hold.grantedAt + maxLeaseMs
+    const expired = expires <= this.#world.now()
+    if (watch.told === undefined) {
+      watch.told = { ...this.#leakOf(hold), expired }
+      this.#tell(watch.told, leakDetectionMs !== Number.POSITIVE_INFINITY)
+    }
+    if (!expired) {
+      watch.deadline = expires
+      return this.#wheel.add(watch)
+    }
+    const message = `the lease was held longer than maxLeaseMs (${maxLeaseMs})`
+    this.#expire(hold, new PoolError('LEASE_EXPIRED', message, { phase: 'reply', outcome: 'maybe-executed' }))
+  }
+
+  #leakOf({ line, grantedAt, watch }: Hold): LeakEvent {
+    const connection = line === undefined ? undefined : this.#describe(line)
+    return { connection, heldMs: this.#world.now() - grantedAt, stack: watch?.stack, collected: false, expired: false }
+  }
+
+  #tell(leak: LeakEvent, warn: boolean): void {
+    if (this.#events.heard('leak')) return this.#events.emit('leak', () => leak)
+    if (warn) warnOf(this.#settings.name, leak)
+  }
+}
+
+/** Nobody listens, and nobody would know. */
+function warnOf(pool: string, { connection, heldMs, stack, collected, expired }: LeakEvent): void {
+  const how = expired
+    ? 'was taken back after maxLeaseMs'
+    : collected
+      ? 'was garbage-collected without having been released; others are not warned of'
+      : 'has not been released yet'
+  const where = connection === undefined ? '' : ` of connection ${connection.id} to ${connection.endpoint}`
+  process.emitWarning(`${pool}: a lease${where}, held for ${Math.round(heldMs)} ms, ${how}. pool.events 'leak' tells each.`, {
+    type: 'CenoteLeakWarning',
+    code: 'CENOTE_LEAK',
+    ...(stack === undefined ? {} : { detail: `acquired\n${stack}` }),
+  })
+}
