@@ -62,6 +62,7 @@ test('the handler fetches the document of its key', async () => {
       asked.push(request)
       return toDocument([[1, 2]])
     },
+    keepAlive: () => undefined,
   }
   const context = { connection, client: undefined, signal: new AbortController().signal, progress: () => undefined, options: undefined }
   assert.is((await statistics('k', context)).places, 1)

@@ -3,6 +3,7 @@
  * lets the books decide, and carries out their effects.
  */
 import { type Cancel, type CloseReason, decodeError, type LostInfo, PoolError, unreachable, type World } from '@cenote/pool-worker'
+import { keepAlive } from './books/keep-alive.ts'
 import type { CallOptions } from './call-options.ts'
 import { Call } from './calls.ts'
 import { Dispatch } from './dispatch.ts'
@@ -200,6 +201,11 @@ export class Coordinator implements LinkMailbox {
     this.handling.ended(line) // its DONE would come too late
     this.#dispatch.books.gone(line.slot, this.#world.now())
     this.#refill()
+  }
+
+  kept(line: Line, ms: number): void {
+    keepAlive(line.slot, ms, this.#world.now())
+    this.#dispatch.sweepWithin(ms)
   }
 
   broken(line: Line, error: PoolError, reason: CloseReason = 'error'): void {

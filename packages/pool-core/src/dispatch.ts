@@ -36,6 +36,7 @@ export class Dispatch {
   #acting = false
   #closing = false
   #cancelSweep: (() => void) | undefined = undefined
+  #sweepAt = 0
 
   constructor(settings: Settings, world: World, language: Language, waits: Waits, numbers: Numbers, events: Events) {
     this.#settings = settings
@@ -210,6 +211,7 @@ export class Dispatch {
   /** Sees that connections are looked at when the first of them has been idle long enough, or has had its time. */
   sweepLater(delay: number = this.books.sweepMs): void {
     if (this.#cancelSweep !== undefined || this.#closing || delay === Number.POSITIVE_INFINITY) return
+    this.#sweepAt = this.#world.now() + delay
     this.#cancelSweep = this.#world.timer(delay, false, () => {
       this.#cancelSweep = undefined
       const now = this.#world.now()
@@ -217,6 +219,14 @@ export class Dispatch {
       if (next !== Number.POSITIVE_INFINITY) this.sweepLater(Math.max(1, next - now))
       this.act()
     })
+  }
+
+  /** A connection may stay idle no longer than so many milliseconds: the next sweep is in time for it. */
+  sweepWithin(ms: number): void {
+    if (ms === Number.POSITIVE_INFINITY || (this.#cancelSweep !== undefined && this.#sweepAt <= this.#world.now() + ms)) return
+    this.#cancelSweep?.()
+    this.#cancelSweep = undefined
+    this.sweepLater(ms)
   }
 
   situation(): Situation {

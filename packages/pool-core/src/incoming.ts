@@ -30,6 +30,8 @@ export interface LinkMailbox {
   done(line: Line, clean: boolean): void
   lost(line: Line, info: LostInfo, written: number): void
   closed(line: Line): void
+  /** So long its server keeps the connection when it is idle. */
+  kept(line: Line, ms: number): void
   /** A codec of the user's broke on a reply: the connection must go. */
   broken(line: Line, error: PoolError, reason?: CloseReason): void
 }
@@ -120,6 +122,8 @@ export class Incoming {
         return this.#mailbox.idle(line)
       case Kind.DONE:
         return this.#mailbox.done(line, (flags & Flag.CLEAN) !== 0)
+      case Kind.KEEP:
+        return this.#mailbox.kept(line, id === 0 ? Number.POSITIVE_INFINITY : id)
       case Kind.LOST:
         return this.#lost(line, flags, id, start, end)
       case Kind.CLOSED:

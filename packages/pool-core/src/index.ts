@@ -38,6 +38,7 @@ export type {
   BackoffOptions,
   CredentialsOption,
   PoolOptions,
+  ReleaseOptions,
   ResizeOptions,
   RetryBudgetOptions,
   RingBytes,

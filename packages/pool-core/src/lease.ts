@@ -6,6 +6,7 @@ import { checkCallOptions, type WaitOptions } from './call-options.ts'
 import type { Hold } from './hold.ts'
 import type { Leasing } from './leasing.ts'
 import { LostSignal } from './lost-signal.ts'
+import type { ReleaseOptions } from './option-types.ts'
 import { checkReleaseOptions } from './options.ts'
 
 /** What a lease says of its connection. */
@@ -161,8 +162,11 @@ export class Lease<Req = unknown, Rep = unknown> {
    * is not released any more: nothing happens.
    *
    * @param options.reusable - After `stream()`: both sides have left the connection as a new caller expects it. Default false: it is destroyed.
+   * @param options.keepAliveMs - How long the connection may stay idle now, at most: it is closed then, though `minConnections` wants it, and
+   * used no more. For what a server has announced, less what that may take on its way. Default Infinity: `idleTimeoutMs` alone counts.
    * @throws PoolError `LEASE_RELEASED`: it was released before.
    * @throws PoolError `BAD_OPTION`: it is not released.
+   * @see undici `keepAliveTimeout` (a server's hint shortens it)
    *
    * @example
    * import { createPool, resp } from '@cenote/pool-core'
@@ -171,10 +175,11 @@ export class Lease<Req = unknown, Rep = unknown> {
    * const lease = await pool.acquire()
    * lease.release()
    */
-  release(options?: { readonly reusable?: boolean | undefined }): void {
+  release(options?: ReleaseOptions): void {
     if (this.#ended()) return
-    const { reusable } = options === undefined ? { reusable: false } : checkReleaseOptions(options, 'options')
-    this.#leasing.release(this as Lease, reusable === true)
+    if (options === undefined) return this.#leasing.release(this as Lease, false)
+    const { reusable, keepAliveMs } = checkReleaseOptions(options, 'options')
+    this.#leasing.release(this as Lease, reusable === true, keepAliveMs)
   }
 
   /**

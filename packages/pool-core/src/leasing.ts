@@ -185,7 +185,8 @@ export class Leasing {
     this.#dispatch.send(line, call)
   }
 
-  release(lease: Lease, reusable: boolean): void {
+  /** @param restMs - How long the connection may stay idle now. */
+  release(lease: Lease, reusable: boolean, restMs: number = Number.POSITIVE_INFINITY): void {
     const { line, dirty } = lease.hold
     this.#end(lease)
     if (line === undefined) return
@@ -198,9 +199,10 @@ export class Leasing {
     stream?.detach()
     line.stream = undefined
     this.#dispatch.link(line).release(slot, prove)
-    if (prove) this.#dispatch.books.reset(slot)
-    else this.#dispatch.books.release(slot, this.#world.now())
+    if (prove) this.#dispatch.books.reset(slot, restMs)
+    else this.#dispatch.books.release(slot, this.#world.now(), restMs)
     this.#dispatch.act()
+    this.#dispatch.sweepWithin(restMs)
   }
 
   destroy(lease: Lease, error: Error | undefined): void {

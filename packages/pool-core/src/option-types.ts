@@ -205,3 +205,11 @@ export interface ResizeOptions {
   /** As the option of the pool: 0 to 65_536, at most `maxConnections`. */
   readonly minConnections?: number | undefined
 }
+
+/** Options of a lease's `release`. */
+export interface ReleaseOptions {
+  /** After `stream()`: both sides have left the connection as a new caller expects it. Default false: it is destroyed. */
+  readonly reusable?: boolean | undefined
+  /** Milliseconds that the connection may stay idle now, at most. Default Infinity: `idleTimeoutMs` alone counts. */
+  readonly keepAliveMs?: number | undefined
+}

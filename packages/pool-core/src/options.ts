@@ -19,7 +19,7 @@ import {
   texts,
 } from './checks.ts'
 import { unknownOption } from './foreign.ts'
-import type { BackoffOptions, RetryBudgetOptions, RingBytes } from './option-types.ts'
+import type { BackoffOptions, ReleaseOptions, RetryBudgetOptions, RingBytes } from './option-types.ts'
 import { checkCredentials, checkHandlers, checkProtocol, checkTls } from './parts.ts'
 import type { RetryLimits } from './retry-budget.ts'
 
@@ -265,9 +265,7 @@ export function checkSizes(input: unknown, present: Sizes): Sizes {
 }
 
 /** Options of a lease's `release`. */
-export const checkReleaseOptions: Check<Complete<{ readonly reusable?: boolean }>> = record<{ readonly reusable?: boolean }>({
-  reusable: flag,
-})
+export const checkReleaseOptions: Check<Complete<ReleaseOptions>> = record<ReleaseOptions>({ reusable: flag, keepAliveMs: duration() })
 
 type Sizes = Pick<Settings, 'maxConnections' | 'minConnections'>
 

@@ -5,6 +5,8 @@ import type { ShardConnection } from '@cenote/pool-worker'
 export interface FakeConnection<Req, Rep> extends ShardConnection<Req, Rep> {
   /** Requests so far, in order. */
   readonly requests: readonly Req[]
+  /** What `keepAlive` was given last, if anything. */
+  readonly keepAliveMs: number | undefined
 }
 
 /**
@@ -23,9 +25,16 @@ export function fakeConnection<Req = unknown, Rep = unknown>(
   replies: Iterable<Rep | Error> | ((request: Req) => Rep | Error | Promise<Rep>),
 ): FakeConnection<Req, Rep> {
   const requests: Req[] = []
+  let keepAliveMs: number | undefined
   const script = typeof replies === 'function' ? undefined : replies[Symbol.iterator]()
   return {
     requests,
+    get keepAliveMs() {
+      return keepAliveMs
+    },
+    keepAlive(ms) {
+      keepAliveMs = ms
+    },
     async request(request) {
       requests.push(request)
       const reply = typeof replies === 'function' ? await replies(request) : script?.next()

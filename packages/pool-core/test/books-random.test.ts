@@ -1,6 +1,7 @@
 import * as fc from 'fast-check'
 import * as assert from 'uvu/assert'
 import { suite } from '../../pool-worker/test/kit/kit.ts'
+import { keepAlive } from '../src/books/keep-alive.ts'
 import { Rig } from './books-rig.ts'
 
 const test = suite('books in any order', { timeoutMs: 120_000 })
@@ -42,6 +43,11 @@ const acts: Record<string, Act> = {
     }),
   finishLate: (rig, chance) => withSlot(rig, ['closing'], chance, (slot) => rig.finish(slot)),
   release: (rig, chance) => withSlot(rig, ['leased'], chance, (slot) => rig.release(slot)),
+  releaseFor: (rig, chance) => withSlot(rig, ['leased'], chance, (slot) => rig.release(slot, 1 + (chance % 20))),
+  keepAlive: (rig, chance) =>
+    withSlot(rig, ['opening', 'idle', 'shared', 'leased', 'resetting', 'closing'], chance, (slot) => {
+      keepAlive(slot, chance % 3 === 0 ? Number.POSITIVE_INFINITY : 1 + (chance % 30), rig.now)
+    }),
   releaseLate: (rig, chance) => withSlot(rig, ['closing'], chance, (slot) => rig.release(slot)),
   reset: (rig, chance) => withSlot(rig, ['leased'], chance, (slot) => rig.reset(slot)),
   readyLate: (rig, chance) => withSlot(rig, ['closing'], chance, (slot) => rig.ready(slot)),

@@ -143,14 +143,14 @@ export class Rig {
     this.step(() => this.books.finish(slot, this.now))
   }
 
-  release(slot: Slot): void {
+  release(slot: Slot, restMs?: number): void {
     this.held.delete(slot)
-    this.step(() => this.books.release(slot, this.now))
+    this.step(() => this.books.release(slot, this.now, restMs))
   }
 
-  reset(slot: Slot): void {
+  reset(slot: Slot, restMs?: number): void {
     this.held.delete(slot)
-    this.step(() => this.books.reset(slot))
+    this.step(() => this.books.reset(slot, restMs))
   }
 
   ready(slot: Slot): void {

@@ -26,6 +26,13 @@ test('a connection can answer by a function, which may be asynchronous', async (
   ])
 })
 
+test('what a handler says of keep-alive is remembered', () => {
+  const connection = fakeConnection<string, string>([])
+  assert.is(connection.keepAliveMs, undefined)
+  connection.keepAlive(5_000)
+  assert.is(connection.keepAliveMs, 5_000)
+})
+
 test('an Error among the replies rejects, and so does what the function throws or returns as one', async () => {
   const error = new ReplyError('ERR', 'not today')
   const listed = fakeConnection<string, string>([error, 'good'])

@@ -17,6 +17,15 @@ export type PushVerdict<Req> = 'ignore' | 'deliver' | 'destroy' | 'reply' | { re
 export interface ShardConnection<Req, Rep> {
   /** Sends a request and waits for its reply. Several may be in flight; replies come in order. */
   readonly request: (request: Req) => Promise<Rep> // no method: of those TypeScript accepts narrower requests
+  /**
+   * Tells the pool for how many milliseconds the server keeps this connection when it is idle, as with HTTP's `Keep-Alive: timeout`; from
+   * now on, until told otherwise. It closes earlier, by 2 s or by half if that is less, and is not used any more then: so no request meets
+   * a connection that the server is closing. Infinity: the server does not say.
+   *
+   * @throws PoolError `BAD_OPTION`: not a number above 0. `LEASE_RELEASED`: the hook, or the handler, has ended.
+   * @see undici `keepAliveTimeoutThreshold`
+   */
+  readonly keepAlive: (ms: number) => void
 }
 
 /** The connection as `onConnect`, `probe` and `reset` of a codec see it. */
@@ -36,6 +45,8 @@ export interface ClientConnection<Options = unknown> {
   socket(): Socket
   /** Says that the client is done for: it is lent no more and closed when its work is. */
   retire(reason: string): void
+  /** Tells for how many milliseconds the server keeps it when it is idle, as `ShardConnection.keepAlive`; as long as the connection lives. */
+  keepAlive(ms: number): void
   /** What `protocolAt` was given, frozen. */
   readonly options: Options
   /** The pool's, asked anew for this connect. */

@@ -61,6 +61,8 @@ export const Kind = {
   LOST: 39,
   /** Answers CLOSE: the socket is closed. */
   CLOSED: 40,
+  /** The server keeps the connection, when it is idle, for so long. id: ms, 0 for ever. Holds until it says otherwise. */
+  KEEP: 41,
 } as const
 
 export type Kind = (typeof Kind)[keyof typeof Kind]

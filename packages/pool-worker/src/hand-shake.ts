@@ -27,6 +27,7 @@ export function shakeHands(place: Place, protocol: LoadedProtocol, open: OpenReq
     const clients = new Clients(place, protocol)
     shake.began(clients)
     const view = clientView(
+      place,
       protocol,
       open,
       () => clients.takeSocket(),
@@ -43,7 +44,7 @@ export function shakeHands(place: Place, protocol: LoadedProtocol, open: OpenReq
   if (!framed.start()) return
   const { onConnect } = protocol.definition
   if (onConnect === undefined) return shake.done(undefined)
-  const view = hookView(framed, protocol, open)
+  const view = hookView(place, framed, protocol, open)
   framed.beginHook()
   run(
     'onConnect',
@@ -70,7 +71,7 @@ export async function runCheck(
   const phase = name === 'probe' ? 'probe' : 'close'
   const ms = place.settings.probeTimeoutMs
   if (side instanceof Framed && protocol.form === 'codec') {
-    const view = hookView(side, protocol, open)
+    const view = hookView(place, side, protocol, open)
     side.beginHook()
     try {
       await runHook(place.world, ms, name, phase, () => protocol.definition[name]?.(view.connection))

@@ -2,8 +2,10 @@
 import type { ClientConnection, HookConnection } from './define.ts'
 import { PoolError, type PoolErrorPhase } from './errors.ts'
 import type { Framed } from './framed.ts'
+import { tellKeepAlive } from './keep-alive.ts'
 import type { LoadedProtocol } from './load.ts'
 import type { OpenRequest } from './messages.ts'
+import type { Place } from './side.ts'
 import type { World } from './world.ts'
 
 /** A view that a hook was given, and how it ends: from then on its requests reject. */
@@ -23,13 +25,22 @@ export function forgivable<T>(promise: Promise<T>): Promise<T> {
 }
 
 /** The connection for a codec's hook. */
-export function hookView(framed: Framed, protocol: LoadedProtocol, open: OpenRequest): HookView<HookConnection<unknown, unknown>> {
+export function hookView(
+  place: Place,
+  framed: Framed,
+  protocol: LoadedProtocol,
+  open: OpenRequest,
+): HookView<HookConnection<unknown, unknown>> {
   let live = true
   const guarded = <T>(begin: (resolve: (value: T) => void, reject: (error: unknown) => void) => void): Promise<T> =>
     forgivable(live ? new Promise<T>(begin) : Promise.reject(released()))
   const connection: HookConnection<unknown, unknown> = Object.freeze({
     request: (request: unknown) => guarded<unknown>((resolve, reject) => framed.ask({ request, resolve, reject })),
     next: () => guarded<unknown>((resolve, reject) => framed.next({ resolve, reject })),
+    keepAlive: (ms: number) => {
+      if (!live) throw released()
+      tellKeepAlive(place, ms)
+    },
     options: protocol.options,
     credentials: open.credentials,
     endpoint: open.endpoint,
@@ -44,12 +55,14 @@ export function hookView(framed: Framed, protocol: LoadedProtocol, open: OpenReq
 
 /** The connection for a client protocol's connect hook. */
 export function clientView(
+  place: Place,
   protocol: LoadedProtocol,
   open: OpenRequest,
   socket: ClientConnection['socket'],
   retire: ClientConnection['retire'],
 ): ClientConnection {
-  return Object.freeze({ socket, retire, options: protocol.options, credentials: open.credentials, endpoint: open.endpoint })
+  const keepAlive = (ms: number): void => tellKeepAlive(place, ms)
+  return Object.freeze({ socket, retire, keepAlive, options: protocol.options, credentials: open.credentials, endpoint: open.endpoint })
 }
 
 /**

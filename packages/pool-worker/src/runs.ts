@@ -6,6 +6,7 @@ import { encodeError, PoolError, type PoolErrorCode } from './errors.ts'
 import { Kind } from './frame.ts'
 import { Framed } from './framed.ts'
 import { forgivable } from './hooks.ts'
+import { tellKeepAlive } from './keep-alive.ts'
 import type { Handler, LoadedModules } from './load.ts'
 import type { Settled } from './messages.ts'
 import type { Slot } from './slot.ts'
@@ -102,7 +103,7 @@ export class Run {
         this.#over ? Promise.reject(failure('LEASE_RELEASED', 'the handler has ended', undefined, true)) : this.#request(slot, value),
       )
     return Object.freeze({
-      connection: Object.freeze({ request }),
+      connection: Object.freeze({ request, keepAlive: (ms: number) => this.#keepAlive(slot, ms) }),
       client: slot.side instanceof Clients ? slot.side.client : undefined,
       signal,
       options: protocol.options,
@@ -117,6 +118,11 @@ export class Run {
     const { protocol } = this.#runs.modules
     if (protocol.form === 'codec' && protocol.definition.scope?.(request) === 'lease') side.dirty = true
     return new Promise((resolve, reject) => side.ask({ request, resolve, reject }))
+  }
+
+  #keepAlive(slot: Slot, ms: number): void {
+    if (this.#over) throw failure('LEASE_RELEASED', 'the handler has ended', undefined, true)
+    this.#runs.around(() => tellKeepAlive(slot, ms))
   }
 
   #progress(slot: Slot, value: unknown): void {

@@ -25,6 +25,7 @@ function fakeConnection(answers: Answer[], options?: RespOptions, credentials?: 
       return answer
     },
     next: () => Promise.reject(new Error('this server does not speak first')),
+    keepAlive: () => undefined,
     options,
     credentials,
     endpoint: { transport: 'tcp', host: 'localhost', port: 6379 },

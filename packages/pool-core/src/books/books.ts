@@ -29,15 +29,12 @@ export class Books {
   readonly #placement: Placement
   readonly #sizing: Sizing
   readonly #pending: Pending = new Pending()
-  /** In flight on all connections before another opens: a quarter of the pipelining limit. */
-  readonly #growAt: number
   #paused = false
   #now = 0
 
   /** `fit` reads a slot's shared word: false means that its shard already knows it dead. It must stay false until `gone`. */
   constructor(limits: BooksLimits, fit: (slot: Slot) => boolean) {
     this.#limits = { ...limits }
-    this.#growAt = growAt(limits)
     this.admission = new Admission(this.#limits)
     this.#placement = new Placement(this.#limits, this.admission, fit, this.effects)
     this.#sizing = new Sizing(this.#limits, this.#placement, this.effects)
@@ -136,20 +133,22 @@ export class Books {
     else this.#placement.rest(slot, this.#now)
   }
 
-  /** A lease has ended and left nothing behind: to the next waiter, else idle, else closed above `maxIdle`. */
-  release(slot: Slot, now: number): void {
+  /** A lease has ended and left nothing behind: to the next waiter, else idle for `restMs` at most, else closed above `maxIdle`. */
+  release(slot: Slot, now: number, restMs: number = Number.POSITIVE_INFINITY): void {
     this.#now = now
     if (slot.state === 'closing') return
     expect(slot, slot.state === 'leased', 'release')
+    slot.restMs = restMs
     this.#available(slot)
   }
 
   /** A lease has ended, and its shard is asked to prove the connection fit: `ready` or `gone` follows. */
-  reset(slot: Slot): void {
+  reset(slot: Slot, restMs: number = Number.POSITIVE_INFINITY): void {
     if (slot.state === 'closing') return
     expect(slot, slot.state === 'leased', 'reset')
     const worn = this.#placement.wornBy(slot, this.#now)
     if (worn !== undefined) return this.close(slot, worn)
+    slot.restMs = restMs
     this.#placement.move(slot, 'resetting')
     this.#serve()
   }
@@ -313,7 +312,7 @@ export class Books {
     if (slot === undefined) return undefined
     this.#join(slot)
     const { opening, probing } = this.#placement.tally
-    if (this.#placement.lowestLoad >= this.#growAt && opening + probing === 0) this.#sizing.bringOne(this.#now)
+    if (this.#placement.lowestLoad >= growAt(this.#limits) && opening + probing === 0) this.#sizing.bringOne(this.#now)
     return slot
   }
 
@@ -368,7 +367,7 @@ export class Books {
   }
 
   #keepIdle(): void {
-    if (this.#limits.minIdle > 0) this.#sizing.keepIdle(this.#paused ? 0 : this.#pending.connections(this.#growAt))
+    if (this.#limits.minIdle > 0) this.#sizing.keepIdle(this.#paused ? 0 : this.#pending.connections(growAt(this.#limits)))
   }
 
   /**
@@ -393,6 +392,6 @@ export class Books {
       this.#join(slot)
       this.#grant(slot, request)
     }
-    this.#sizing.bring(pending.connections(this.#growAt), this.#now)
+    this.#sizing.bring(pending.connections(growAt(this.#limits)), this.#now)
   }
 }

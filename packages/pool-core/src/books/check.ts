@@ -74,7 +74,9 @@ function checkSlot({ placement, limits }: BooksState, slot: Slot, check: Check):
   check(slot.worn === undefined || (slot.state !== 'idle' && slot.state !== 'free' && !slot.reserved), `${name} is worn`)
   check(slot.worn !== undefined || slot.state !== 'shared' || slot.uses < limits.maxUses, `${name} takes more than maxUses`)
   check(slot.state !== 'idle' || slot.uses < limits.maxUses, `${name} is kept though it served maxUses`)
-  check(slot.state !== 'free' || (slot.uses === 0 && slot.expiresAt === Number.POSITIVE_INFINITY), `${name} remembers its last connection`)
+  const times = Math.min(slot.expiresAt, slot.keepAliveMs)
+  check(slot.state !== 'free' || (slot.uses === 0 && times === Number.POSITIVE_INFINITY), `${name} remembers its last connection`)
+  check(slot.restMs === Number.POSITIVE_INFINITY || slot.state === 'resetting', `${name} remembers how it was given back`)
   check(!slot.handler || slot.state === 'leased' || slot.state === 'closing', `${name} runs a handler`)
   check(home.live || slot.state === 'closing' || slot.state === 'free', `${name} is in use though its shard is not live`)
 }

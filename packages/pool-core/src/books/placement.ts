@@ -2,6 +2,7 @@
 import { type CloseReason, MAX_SLOTS } from '@cenote/pool-worker'
 import type { Admission } from './admission.ts'
 import type { Effects } from './effects.ts'
+import { beginRest } from './keep-alive.ts'
 import { emptyTally, ShardSlots, type Slot, SlotList, type SlotState, type Tally } from './slots.ts'
 
 /** What placement must know of the limits. */
@@ -108,7 +109,7 @@ export class Placement {
 
   /** A connection that nobody uses any more stays open. */
   rest(slot: Slot, now: number): void {
-    slot.idleSince = now
+    beginRest(slot, now)
     this.move(slot, 'idle')
   }
 
@@ -141,8 +142,9 @@ export class Placement {
   /** Whether a connection may be used now. One that may not goes, or will. */
   #usable(slot: Slot, now: number): boolean {
     if (!this.isFit(slot)) return false
-    if (slot.expiresAt > now) return true
-    if (slot.state === 'idle') this.close(slot, 'lifetime')
+    const over = slot.expiresAt <= now ? 'lifetime' : slot.state === 'idle' && slot.idleUntil <= now ? 'idle' : undefined
+    if (over === undefined) return true
+    if (slot.state === 'idle') this.close(slot, over)
     else this.wear(slot, 'lifetime')
     return false
   }
@@ -152,6 +154,7 @@ export class Placement {
     const { home, state: before } = slot
     slot.list?.remove(slot)
     if (before !== state) this.#count(slot, before, state)
+    if (state !== 'resetting') slot.restMs = Number.POSITIVE_INFINITY
     if (state === 'shared') {
       if (slot.reserved) this.reserved.unshift(slot)
       else if (slot.worn === undefined) home.shelve(slot)
@@ -176,7 +179,7 @@ export class Placement {
     if (state !== 'free') return
     slot.inFlight = 0
     slot.uses = 0
-    slot.expiresAt = Number.POSITIVE_INFINITY
+    slot.expiresAt = slot.keepAliveMs = Number.POSITIVE_INFINITY
     slot.worn = undefined
   }
 

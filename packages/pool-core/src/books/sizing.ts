@@ -1,6 +1,7 @@
 /** How many connections there should be, and which of them have had their time. */
 import type { CloseReason } from '@cenote/pool-worker'
 import type { Effects } from './effects.ts'
+import { endKept } from './keep-alive.ts'
 import type { Placement } from './placement.ts'
 import type { Slot } from './slots.ts'
 
@@ -96,8 +97,9 @@ export class Sizing {
   /** Closes what is idle too long or older than its lifetime. Returns when to look again. */
   sweep(now: number): number {
     const aged = this.#endOld(now)
+    const kept = endKept(this.#placement, now)
     const idle = this.#endIdle(now)
-    return this.#placement.living === 0 ? Number.POSITIVE_INFINITY : Math.min(aged, idle)
+    return this.#placement.living === 0 ? Number.POSITIVE_INFINITY : Math.min(aged, kept, idle)
   }
 
   /** No connection lives shorter, so a look after this time, and then by `sweep`, finds each in time. */

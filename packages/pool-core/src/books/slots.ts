@@ -33,6 +33,12 @@ export class Slot {
   handler = false
   /** When it became idle, in ms. */
   idleSince = 0
+  /** While idle: until when it may stay so, and be used again. */
+  idleUntil: number = Number.POSITIVE_INFINITY
+  /** How long its server keeps it when it is idle. */
+  keepAliveMs: number = Number.POSITIVE_INFINITY
+  /** The same of this one stay, from whoever gives it back. */
+  restMs: number = Number.POSITIVE_INFINITY
   /** When it has had its time, in ms: fixed at its birth. */
   expiresAt: number = Number.POSITIVE_INFINITY
   /** Leases and requests granted on it. */

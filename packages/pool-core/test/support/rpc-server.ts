@@ -44,7 +44,7 @@ export async function startRpc(): Promise<RpcServer> {
     else if (method === 'hold') held.set(String(params), [...(held.get(String(params)) ?? []), () => write({ id, result: params })])
     else if (method === 'probe' && !state.healthy) return
     else if (id !== undefined) {
-      if (method === 'retire') write({ notice: 'retire' })
+      if (method === 'retire' || method === 'keep') write({ notice: method })
       write({ id, result: params ?? method })
     }
   }
