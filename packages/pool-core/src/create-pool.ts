@@ -32,7 +32,7 @@ export function createPool<Req = never, Rep = never, Client = undefined, Module 
 }
 
 /** As `createPool`, in a given world. */
-async function openPool<Req, Rep, Client, Module>(
+export async function openPool<Req, Rep, Client, Module>(
   options: PoolOptions<Req, Rep, Client, Module>,
   world: World,
 ): Promise<Pool<Req, Rep, Module>> {

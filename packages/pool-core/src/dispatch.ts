@@ -50,7 +50,7 @@ export class Dispatch {
     this.#exclusive = pipelining === 1
     const probeAfterIdleMs = language.hasProbe ? settings.probeAfterIdleMs : Number.POSITIVE_INFINITY
     this.books = new Books({ ...settings, pipelining, probeAfterIdleMs }, (slot) => this.links[slot.shard]?.fit(slot) ?? false)
-    this.#preparing = new Preparing(settings, world, this.traces)
+    this.#preparing = new Preparing(settings, world, this.traces, numbers)
     this.#connecting = new Connecting(settings, world, this.books, numbers, events, () => this.act())
   }
 
@@ -172,6 +172,7 @@ export class Dispatch {
   // Connections come and go.
 
   connectFailed(slot: Slot, error: PoolError): void {
+    this.#preparing.failed(this.#settings.endpoint)
     this.#connecting.failed(slot, error)
     this.act()
     if (!this.#hopeless) return

@@ -96,6 +96,11 @@ export interface PoolOptions<Req = never, Rep = never, Client = undefined, Modul
   /** Milliseconds for DNS, TCP, TLS and hand-shake of one connection. Default 5_000; then CONNECT_TIMEOUT. */
   readonly connectTimeoutMs?: number | undefined
   /**
+   * Milliseconds for which the addresses of a host's name are used again, for all shards together. Default 30_000; with Infinity until a
+   * connect fails, which always has the name looked up anew. A name is looked up once at a time, whoever waits for it.
+   */
+  readonly lookupTtlMs?: number | undefined
+  /**
    * Connects under way at a time to one endpoint, for all shards together: 1 or more, or Infinity. Default 16. After a failed one there is
    * none until the back-off has passed, then one, and with each that succeeds twice as many, up to this: a server that comes back is not
    * met by all at once.

@@ -44,6 +44,7 @@ export interface Settings {
   readonly requestTimeoutMs: number
   readonly handlerTimeoutMs: number
   readonly connectTimeoutMs: number
+  readonly lookupTtlMs: number
   readonly maxConnecting: number
   readonly failFastAfter: number
   readonly maxPending: number
@@ -144,6 +145,7 @@ const TABLE: { readonly [Name in keyof Settings]: Row<Settings[Name]> } = {
   requestTimeoutMs: row(duration(), 30_000),
   handlerTimeoutMs: row(duration(), Infinity),
   connectTimeoutMs: row(duration(), 5_000),
+  lookupTtlMs: row(duration(), 30_000),
   maxConnecting: row(count(1, Number.MAX_SAFE_INTEGER, true), 16),
   failFastAfter: row(count(1, Number.MAX_SAFE_INTEGER, true), 3),
   maxPending: row(count(1, Number.MAX_SAFE_INTEGER, true), 10_000),

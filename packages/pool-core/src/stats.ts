@@ -64,6 +64,8 @@ export interface Counters {
   /** Those that might have moved, and failed because the `retryBudget` was spent. */
   readonly retriesRefused: number
   readonly timeouts: number
+  /** Names looked up: one look-up serves all connects that wait for it, and those within `lookupTtlMs`. */
+  readonly lookups: number
   /** Callers refused at once with UNAVAILABLE. */
   readonly refused: number
   readonly shardsLost: number
@@ -105,6 +107,7 @@ export class Numbers {
   moved = 0
   retriesRefused = 0
   timeouts = 0
+  lookups = 0
   refused = 0
   shardsLost = 0
   #opened = 0
@@ -141,8 +144,8 @@ export class Numbers {
   }
 
   counters(): Counters {
-    const { attempts, acquired, released, reclaimed, acquires, requests, handlers, moved, retriesRefused, timeouts, refused, shardsLost } =
-      this
+    const { attempts, acquired, released, reclaimed, acquires, requests, handlers, moved, retriesRefused } = this
+    const { timeouts, lookups, refused, shardsLost } = this
     const closing = { closed: this.#closed, closedBy: { ...this.#closedBy } }
     return {
       opening: attempts.begun,
@@ -161,6 +164,7 @@ export class Numbers {
       moved,
       retriesRefused,
       timeouts,
+      lookups,
       refused,
       shardsLost,
     }

@@ -34,6 +34,7 @@ const COUNTERS: Counters = {
   moved: 0,
   retriesRefused: 0,
   timeouts: 0,
+  lookups: 0,
   refused: 0,
   shardsLost: 0,
 }

@@ -1,9 +1,10 @@
 /** Opens one socket: name, address, TLS. Its caller holds the deadline and ends it by `cancel`. */
-import { isIP, type NetConnectOpts, type OnReadOpts, type Socket } from 'node:net'
+import type { LookupAddress } from 'node:dns'
+import { isIP, type LookupFunction, type NetConnectOpts, type OnReadOpts, type Socket } from 'node:net'
 import type { ConnectionOptions, TLSSocket } from 'node:tls'
 import type { Endpoint } from './endpoint.ts'
 import { PoolError } from './errors.ts'
-import type { ShardSettings } from './messages.ts'
+import type { OpenRequest, ShardSettings } from './messages.ts'
 import type { World } from './world.ts'
 
 /** Node's 250 ms per address is too short for a distant peer. */
@@ -11,6 +12,9 @@ const ATTEMPT_MS = 1_000
 
 /** What of the settings a socket is opened with. */
 export type ConnectSettings = Pick<ShardSettings, 'keepAlive' | 'keepAliveInitialDelayMs' | 'noDelay' | 'tls' | 'unrefSockets'>
+
+/** Where to. */
+export type Destination = Pick<OpenRequest, 'endpoint' | 'addresses'>
 
 /** How an attempt ends: once, in a later turn. */
 export interface Connecting {
@@ -31,7 +35,13 @@ export interface Attempt {
  * Fails with CONNECT_FAILED, whose cause keeps code, errno, syscall and errors; with TLS_REJECTED when the peer's
  * certificate, name or application protocol is not what was asked for.
  */
-export function connect(world: World, settings: ConnectSettings, endpoint: Endpoint, onread: OnReadOpts, connecting: Connecting): Attempt {
+export function connect(
+  world: World,
+  settings: ConnectSettings,
+  { endpoint, addresses }: Destination,
+  onread: OnReadOpts,
+  connecting: Connecting,
+): Attempt {
   const common = {
     onread,
     allowHalfOpen: true,
@@ -39,11 +49,21 @@ export function connect(world: World, settings: ConnectSettings, endpoint: Endpo
     keepAliveInitialDelay: settings.keepAliveInitialDelayMs,
     noDelay: settings.noDelay,
     autoSelectFamilyAttemptTimeout: ATTEMPT_MS,
+    ...(addresses === undefined ? {} : { lookup: lookupIn(addresses) }),
   }
   if (endpoint.transport === 'tls') return overTls(world, settings, endpoint, common, connecting)
   const where = endpoint.transport === 'unix' ? { path: endpoint.path } : { host: endpoint.host, port: endpoint.port }
   const socket = world.connectTcp({ ...common, ...where } as NetConnectOpts) // one of its two forms, by the transport
   return attempt(socket, 'connect', settings, connecting, (error) => connectFailed(error))
+}
+
+/** Answers what a socket asks of DNS with addresses that are known. It tries all of them, if it asks for all. */
+function lookupIn(addresses: readonly LookupAddress[]): LookupFunction {
+  const [first] = addresses
+  return (_name, { all }, tell) => {
+    if (all === true) tell(null, [...addresses])
+    else tell(null, first?.address ?? '', first?.family)
+  }
 }
 
 function overTls(

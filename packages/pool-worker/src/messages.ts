@@ -1,4 +1,5 @@
 /** What crosses between the threads by clone, or as JSON inside frames. */
+import type { LookupAddress } from 'node:dns'
 import type { Histogram } from 'node:perf_hooks'
 
 import type { ConnectTimes } from './connect-times.ts'
@@ -74,6 +75,10 @@ export interface LinkMemory {
 /** Payload of OPEN. */
 export interface OpenRequest {
   readonly endpoint: Endpoint
+  /** Of the endpoint's host, in the order in which they are to be tried; absent if it is an address itself. */
+  readonly addresses?: readonly LookupAddress[] | undefined
+  /** What this connect has waited for them, in microseconds; absent if they were known. */
+  readonly lookup?: number | undefined
   readonly credentials?: Credentials | undefined
 }
 

@@ -101,7 +101,7 @@ export class Slot implements Driver, Place, Beating {
   /** OPEN: connects, shakes hands. `ms` is the deadline for all of it; 0 = none. */
   open(request: OpenRequest, ms: number): void {
     this.#open = request
-    this.#watch = new ConnectWatch(this.world, request.endpoint.transport === 'tls')
+    this.#watch = new ConnectWatch(this.world, request.endpoint.transport === 'tls', request.lookup)
     if (ms > 0) {
       const late = () => {
         if (this.#phase === 'opening') this.lose('error', this.#connectTimeout(ms))
@@ -109,7 +109,7 @@ export class Slot implements Driver, Place, Beating {
       this.#deadline = this.world.timer(ms, false, () => void this.world.immediate(() => this.#around(late))) // after a stall, one poll phase first
     }
     try {
-      this.#attempt = connect(this.world, this.settings, request.endpoint, this.connection.onread, {
+      this.#attempt = connect(this.world, this.settings, request, this.connection.onread, {
         opened: (socket) => this.#around(() => this.#connected(socket)),
         failed: (error) => this.#around(() => this.lose('error', error)),
       })
@@ -128,7 +128,7 @@ export class Slot implements Driver, Place, Beating {
   #connectTimeout(ms: number): PoolError {
     const handshake = this.connection.socket === undefined ? 'the TLS' : "the protocol's"
     const waiting = this.#attempt?.socket.connecting === true ? 'the address has not answered' : `${handshake} hand-shake has not ended`
-    const late = Math.round((this.#watch?.total ?? 0) / 1000 - ms)
+    const late = Math.round((this.#watch?.elapsed ?? 0) / 1000 - ms)
     const stalled = late < STALL_MS ? undefined : this.settings.unrefSockets ? 'main' : 'shard'
     const message = `no connection within ${ms} ms: ${waiting}${stalled === undefined ? '' : `; its thread stood still for ${late} ms`}`
     return new PoolError('CONNECT_TIMEOUT', message, { phase: 'connect', outcome: 'not-sent', stalled })

@@ -2,6 +2,8 @@
  * The world outside: clock, timers, chance, sockets. Coordinator and shard reach it through this one interface, so that
  * a simulation can run the real code. This file holds its one real implementation.
  */
+import { ADDRCONFIG, type LookupAddress } from 'node:dns'
+import { lookup } from 'node:dns/promises'
 import { connect as connectTcp, type NetConnectOpts, type Socket } from 'node:net'
 import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls'
 
@@ -19,7 +21,12 @@ export interface World {
   random(): number
   connectTcp(options: NetConnectOpts): Socket
   connectTls(options: ConnectionOptions): TLSSocket
+  /** All addresses of a host's name, at least one, in the order in which they are to be tried. Rejects as `dns.lookup` does. */
+  lookup(name: string): Promise<readonly LookupAddress[]>
 }
+
+/** As `net.connect` asks: no addresses of a family that this machine has none of. */
+const LOOKUP = { all: true, hints: process.platform === 'win32' ? 0 : ADDRCONFIG } as const
 
 export const realWorld: World = {
   now: () => performance.now(),
@@ -35,4 +42,5 @@ export const realWorld: World = {
   random: () => Math.random(),
   connectTcp: (options) => connectTcp(options),
   connectTls: (options) => connectTls(options),
+  lookup: (name) => lookup(name, LOOKUP),
 }

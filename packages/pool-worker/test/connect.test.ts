@@ -19,7 +19,7 @@ function optionsOf(endpoint: Endpoint, settings: Partial<ConnectSettings>): TcpN
   }
   const all = { keepAlive: true, keepAliveInitialDelayMs: 15_000, noDelay: true, tls: undefined, unrefSockets: false, ...settings }
   const onread = { buffer: Buffer.alloc(1), callback: () => true }
-  connect(world, all, endpoint, onread, { opened: () => undefined, failed: () => undefined }).cancel()
+  connect(world, all, { endpoint }, onread, { opened: () => undefined, failed: () => undefined }).cancel()
   if (options === undefined) throw new Error('no socket was made')
   return options
 }

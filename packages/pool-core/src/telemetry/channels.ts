@@ -11,7 +11,7 @@ export const acquireChannel: TracingChannel<unknown, CallTrace> = tracingChannel
 export const requestChannel: TracingChannel<unknown, CallTrace> = tracingChannel('cenote:request')
 /** `pool.handlers`. */
 export const handlerChannel: TracingChannel<unknown, CallTrace> = tracingChannel('cenote:handler')
-/** One connection, from the moment its shard is told to open it. */
+/** One connection, from the moment it is wanted: the look-up of its name and the question for credentials are part of it. */
 export const connectChannel: TracingChannel<unknown, ConnectTrace> = tracingChannel('cenote:connect')
 
 /** Whether anybody listens: five reads, for Node 20 has no `hasSubscribers` of a tracing channel before 20.13. */

@@ -1,20 +1,43 @@
-/** Connects as observers see them: from OPEN to OPENED, LOST or CLOSED. */
-import type { ConnectTimes, OpenRequest, PoolError } from '@cenote/pool-worker'
-import { printEndpoint } from '@cenote/pool-worker'
+/** Connects as observers see them: from the look-up of the name to OPENED, LOST or CLOSED. */
+import { type ConnectTimes, type Endpoint, type OpenRequest, type PoolError, printEndpoint } from '@cenote/pool-worker'
 import type { Slot } from '../books/slots.ts'
 import { connectionId } from '../holders.ts'
 import type { Line } from '../line.ts'
 import type { Link } from '../link.ts'
+import { connectionLost } from '../refusals.ts'
 import { connectChannel, connectEnded, followConnect, observed } from './channels.ts'
-import type { Traces } from './traces.ts'
+import type { ConnectTrace, Traces } from './traces.ts'
 
-/** Has a shard open the slot's connection, and tells observers if there are any. */
-export function openObserved(traces: Traces, link: Link, slot: Slot, timeoutMs: number, request: OpenRequest): void {
-  if (!observed(connectChannel)) return link.open(slot, timeoutMs, request)
-  const trace = traces.connect(connectionId(slot, slot.serial), slot.shard, printEndpoint(request.endpoint), timeoutMs)
-  followConnect(trace, () => link.open(slot, timeoutMs, request))
+/** A connect begins: observers are told, if there are any. */
+export function beginConnect(
+  traces: Traces,
+  slot: Slot,
+  endpoint: Endpoint,
+  timeoutMs: number,
+  begin: (trace: ConnectTrace | undefined) => void,
+): void {
+  if (!observed(connectChannel)) return begin(undefined)
+  const trace = traces.connect(connectionId(slot, slot.serial), slot.shard, printEndpoint(endpoint), timeoutMs)
+  followConnect(trace, () => begin(trace))
+}
+
+/** The shard is told to open the slot's connection; what follows is its line's. */
+export function handOver(link: Link, slot: Slot, timeoutMs: number, request: OpenRequest, trace: ConnectTrace | undefined): void {
+  link.open(slot, timeoutMs, request)
+  if (trace === undefined) return
   const line = link.line(slot)
   if (line !== undefined) line.trace = trace
+}
+
+/** A connect is over before its shard was told. */
+export function refuseConnect(trace: ConnectTrace | undefined, error: PoolError = givenUp()): void {
+  if (trace === undefined) return
+  trace.ended(error)
+  connectEnded(trace)
+}
+
+function givenUp(): PoolError {
+  return connectionLost('the connect was given up', 'not-sent')
 }
 
 /** The connect of a line is over. */

@@ -91,7 +91,7 @@ export class ConnectTrace {
   readonly shard: number
   readonly endpoint: string
   readonly timeoutMs: number
-  /** Milliseconds that its shard has measured: the name's look-up, TCP (or the unix socket), TLS, and the protocol's hand-shake. */
+  /** Milliseconds: the name's look-up, unless its addresses were known; TCP (or the unix socket), TLS, and the protocol's hand-shake. */
   lookupMs: number | undefined = undefined
   connectMs: number | undefined = undefined
   tlsMs: number | undefined = undefined
@@ -119,6 +119,11 @@ export class ConnectTrace {
   /** @internal */
   isOf(owner: Traces): boolean {
     return this.#owner === owner
+  }
+
+  /** The name's addresses have been found. @internal */
+  resolved(ms: number): void {
+    this.lookupMs = ms
   }
 
   /** What the shard has measured. @internal */

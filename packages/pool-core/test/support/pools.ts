@@ -3,8 +3,10 @@
  * add up and its books hold, and nothing of it may be left in the process.
  */
 import { createPool as create, type Lease, type Pool } from '@cenote/pool-core'
+import type { World } from '@cenote/pool-worker'
 import * as assert from 'uvu/assert'
 import { aroundEveryTest, until } from '../../../pool-worker/test/kit/kit.ts'
+import { openPool } from '../../src/create-pool.ts'
 import { final } from './adds-up.ts'
 import { leftovers, type Resources, resources } from './leftovers.ts'
 
@@ -18,8 +20,15 @@ const made: Made[] = []
 let before: Resources = new Map()
 
 /** The pool's own, whose pools are looked at when the test is over. */
-export const createPool: typeof create = async (options) => {
-  const pool = await create(options)
+export const createPool: typeof create = async (options) => observe(await create(options))
+
+/** The same with the coordinator, and a shard on the calling thread, in a given world. Its pools are those of the sources. */
+export const createPoolIn =
+  (world: World): typeof create =>
+  async (options) =>
+    observe(await openPool(options, world))
+
+function observe<Req, Rep, Module>(pool: Pool<Req, Rep, Module>): Pool<Req, Rep, Module> {
   const leases = new Set<WeakRef<Lease>>()
   made.push({ pool: pool as unknown as Pool, leases }) // whatever it is asked, no test asks it through this
   const keep = <T extends object | undefined>(lease: T): T => {

@@ -16,6 +16,7 @@ export class ManualWorld implements World {
   readonly immediate = realWorld.immediate
   readonly connectTcp = realWorld.connectTcp
   readonly connectTls = realWorld.connectTls
+  readonly lookup = realWorld.lookup
 
   constructor(time = 0) {
     this.time = time
