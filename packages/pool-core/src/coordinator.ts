@@ -92,7 +92,7 @@ export class Coordinator implements LinkMailbox {
       call.priority = options.priority ?? 0
       call.outcomes = this.#numbers.requests
       call.outcomes.begun++
-      if (this.#waits.begin(call, options.signal)) this.#dispatch.admit(call)
+      if (this.#waits.begin(call, options.signal)) this.#dispatch.enter(call)
     })
   }
 

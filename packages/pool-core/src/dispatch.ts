@@ -4,14 +4,16 @@ import { Books } from './books/books.ts'
 import type { Slot } from './books/slots.ts'
 import type { Call } from './calls.ts'
 import { Connecting } from './connecting.ts'
+import type { Hold } from './hold.ts'
 import { describeConnection, holders, type LeaseInfo } from './holders.ts'
 import type { Language } from './language.ts'
 import type { ConnectionInfo } from './lease.ts'
 import type { Line } from './line.ts'
 import type { Link } from './link.ts'
+import { Nesting } from './nesting.ts'
 import type { Settings } from './options.ts'
 import { Preparing } from './preparing.ts'
-import { connectFailed, poolClosed, queueFull, type Situation, type Stall, unavailable, waitedTooLong } from './refusals.ts'
+import { connectFailed, nestedAcquire, poolClosed, queueFull, type Situation, type Stall, unavailable, waitedTooLong } from './refusals.ts'
 import { Retries } from './retries.ts'
 import type { Numbers } from './stats.ts'
 import type { Events } from './telemetry/events.ts'
@@ -26,6 +28,8 @@ export class Dispatch {
   readonly events: Events
   readonly retries: Retries
   readonly traces: Traces
+  /** Undefined: it is not looked for. */
+  readonly nesting: Nesting | undefined
   /** By shard; undefined while it is being replaced. */
   readonly links: (Link | undefined)[] = []
   readonly #settings: Settings
@@ -45,6 +49,7 @@ export class Dispatch {
     this.numbers = numbers
     this.events = events
     this.traces = new Traces(settings.name, world)
+    this.nesting = settings.detectNestedAcquire ? new Nesting() : undefined
     this.retries = new Retries(settings, world, numbers)
     const pipelining = settings.pipelining ?? language.pipelining
     this.#exclusive = pipelining === 1
@@ -94,6 +99,21 @@ export class Dispatch {
     else if (call.queued) call.queuedAt = now
     this.act()
     if (slot === undefined && !call.queued && !call.settled && call.slot === undefined) this.waits.reject(call, queueFull(this.situation()))
+  }
+
+  /** The same for a call that its caller makes at this moment: his async context tells what he holds already. */
+  enter(call: Call): void {
+    this.admit(call)
+    if (call.queued && this.nesting !== undefined) this.#refuseNested(call, this.nesting.held)
+  }
+
+  /** Who holds a connection and waits for another that only a holder can give back may wait for himself. */
+  #refuseNested(call: Call, held: readonly Hold[]): void {
+    const oldest = held.at(-1)
+    if (oldest === undefined || !this.books.dependsOnHolders(call)) return
+    this.books.cancel(call)
+    this.waits.reject(call, nestedAcquire(held.length, this.#world.now() - oldest.grantedAt, this.situation()))
+    this.act()
   }
 
   /** Carries out what the books have decided; more may be decided meanwhile. */

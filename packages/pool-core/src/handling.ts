@@ -56,7 +56,9 @@ export class Handling {
     ticket.moves = run.call.moves
     ticket.trace = run.call.trace
     ticket.priority = run.call.priority
-    if (waits.begin(ticket, undefined)) this.#dispatch.admit(ticket)
+    if (!waits.begin(ticket, undefined)) return
+    if (ticket.moves === 0) this.#dispatch.enter(ticket)
+    else this.#dispatch.admit(ticket)
   }
 
   done(line: Line, clean: boolean): void {

@@ -86,8 +86,14 @@ export class Leasing {
       call.priority = priority
       call.moves = moves
       call.trace = trace
-      if (this.#dispatch.waits.begin(call, options.signal, since)) this.#dispatch.admit(call)
+      if (this.#dispatch.waits.begin(call, options.signal, since)) this.#dispatch.enter(call)
     })
+  }
+
+  /** Calls the function of `use`. */
+  call<T>(lease: Lease, work: () => T): T {
+    const { nesting } = this.#dispatch
+    return nesting === undefined ? work() : nesting.within(lease.hold, work)
   }
 
   tryAcquire(): Lease | undefined {

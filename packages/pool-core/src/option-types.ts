@@ -139,6 +139,12 @@ export interface PoolOptions<Req = never, Rep = never, Client = undefined, Modul
    * Infinity. A handler's limit is `handlerTimeoutMs`.
    */
   readonly maxLeaseMs?: number | undefined
+  /**
+   * Whether a call to the pool inside the function of its own `use` rejects at once with NESTED_ACQUIRE when it would have to wait for a
+   * connection that only one who holds it can give back; with all of them held by such callers nobody would ever be served. It is seen by
+   * the async context, which costs each `use` a little. Default false. Leases of `acquire` mark no context, so they are not seen.
+   */
+  readonly detectNestedAcquire?: boolean | undefined
   /** Milliseconds of idleness after which a connection is probed before it is lent. Default 1_000. Infinity: never. */
   readonly probeAfterIdleMs?: number | undefined
   /** Milliseconds that a probe may take before its connection is destroyed. Default 1_000. */

@@ -54,6 +54,7 @@ export interface Settings {
   readonly maxUses: number
   readonly leakDetectionMs: number
   readonly maxLeaseMs: number
+  readonly detectNestedAcquire: boolean
   readonly probeAfterIdleMs: number
   readonly probeTimeoutMs: number
   readonly heartbeatMs: number
@@ -155,6 +156,7 @@ const TABLE: { readonly [Name in keyof Settings]: Row<Settings[Name]> } = {
   maxUses: row(count(1, Number.MAX_SAFE_INTEGER, true), Infinity),
   leakDetectionMs: row(duration(), Infinity),
   maxLeaseMs: row(duration(), Infinity),
+  detectNestedAcquire: row(flag, false),
   probeAfterIdleMs: row(duration(), 1_000),
   probeTimeoutMs: row(duration(), 1_000),
   heartbeatMs: row(duration(), Infinity),

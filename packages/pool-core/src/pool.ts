@@ -143,9 +143,11 @@ export class Pool<Req = never, Rep = never, Module = Record<never, never>> {
 
   /**
    * Runs a function with a connection and releases it afterwards, whatever happens. A connection on which a reply is still owed then is
-   * destroyed: await each request, or return its promise.
+   * destroyed: await each request, or return its promise. Inside, use the lease: another call to the pool needs another connection, and
+   * waits for ever where all who hold one do so. `detectNestedAcquire` finds them.
    *
    * @param options - As for `acquire`.
+   * @throws PoolError `NESTED_ACQUIRE`, with `detectNestedAcquire`: inside another `use` of this pool, and it would have to wait.
    * @throws As `acquire`, and whatever the function throws.
    *
    * @example
@@ -162,7 +164,7 @@ export class Pool<Req = never, Rep = never, Module = Record<never, never>> {
     if (typeof work !== 'function') throw badOption('use', 'its first argument must be a function')
     const lease = await this.acquire(options)
     try {
-      return await work(lease)
+      return await this.#coordinator.leasing.call(lease as Lease, () => work(lease))
     } finally {
       lease[Symbol.dispose]()
     }

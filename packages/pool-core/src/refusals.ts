@@ -59,6 +59,17 @@ export function waitedTooLong(call: Call, situation: Situation): PoolError {
   })
 }
 
+/** Its caller holds leases by `use`, and waits for a connection that only one who holds it can give back. */
+export function nestedAcquire(held: number, heldMs: number, situation: Situation): PoolError {
+  const leases = held === 1 ? 'a lease of' : `${held} leases, the oldest of`
+  const message = `${situation.name}: inside pool.use(), which holds ${leases} ${Math.round(heldMs)} ms, this would wait for another`
+  return new PoolError('NESTED_ACQUIRE', `${message}: ${describe(situation)}`, {
+    phase: 'queue',
+    outcome: 'not-sent',
+    counts: counted(situation),
+  })
+}
+
 /** A request's time was up after it had gone to a connection. */
 export function answeredTooLate(call: Call, outcome: Outcome, situation: Situation): PoolError {
   const phase: PoolErrorPhase = outcome === 'not-sent' ? 'send' : 'reply'

@@ -37,6 +37,8 @@ export type PoolErrorCode =
   | 'LEASE_RELEASED'
   /** The lease was held longer than `maxLeaseMs`. The connection is destroyed. */
   | 'LEASE_EXPIRED'
+  /** With `detectNestedAcquire`: its caller holds a connection by `use`, and would wait for another that only a holder can give back. */
+  | 'NESTED_ACQUIRE'
   /** A hook of the protocol, or the credentials' function, failed; `cause` is what it threw. */
   | 'HOOK_FAILED'
   /** A handler failed; `cause` is what it threw. */

@@ -108,6 +108,11 @@ export class Books {
     return this.#pending.head
   }
 
+  /** Whether a waiter is served only when somebody gives back what he holds alone: no other connection is left, or can be opened. */
+  dependsOnHolders(waiter: Waiter): boolean {
+    return !this.#paused && this.#pending.aloneUpTo(waiter) > this.#limits.maxConnections - this.#placement.tally.leased
+  }
+
   /** Takes a waiter out of the queue. A connection being opened for it stays in the pool. False: it does not wait. */
   cancel(waiter: Waiter): boolean {
     if (!waiter.queued) return false
@@ -317,8 +322,7 @@ export class Books {
   }
 
   #join(slot: Slot): void {
-    slot.inFlight++
-    if (++slot.uses >= this.#limits.maxUses) slot.worn = 'uses'
+    this.#placement.seat(slot)
     this.#placement.move(slot, 'shared')
   }
 
@@ -347,8 +351,7 @@ export class Books {
     slot.inFlight = 0
     let next: Waiter | undefined = oldest
     while (next?.kind === 'request' && slot.inFlight < this.#limits.pipelining && slot.worn === undefined) {
-      slot.inFlight++
-      if (++slot.uses >= this.#limits.maxUses) slot.worn = 'uses'
+      this.#placement.seat(slot)
       this.#grant(slot, next)
       next = this.#pending.head
     }

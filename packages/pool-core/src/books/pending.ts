@@ -104,7 +104,17 @@ export class Pending {
     this.#note(waiter.priority)
   }
 
-  /** All who wait, in the order of their turns. For tests. */
+  /** Connections that go to those before a waiter, and to it, each alone. */
+  aloneUpTo(waiter: Waiter): number {
+    let connections = 1
+    for (const each of this) {
+      if (each === waiter) break
+      if (each.kind === 'lease') connections++
+    }
+    return connections
+  }
+
+  /** All who wait, in the order of their turns. */
   *[Symbol.iterator](): IterableIterator<Waiter> {
     for (const { head } of this.#queues.toReversed()) for (let waiter = head; waiter !== undefined; waiter = waiter.waiterNext) yield waiter
   }

@@ -113,6 +113,12 @@ export class Placement {
     this.move(slot, 'idle')
   }
 
+  /** One more request on a shared connection; none after it when it has served `maxUses`. */
+  seat(slot: Slot): void {
+    slot.inFlight++
+    if (++slot.uses >= this.#limits.maxUses) slot.worn = 'uses'
+  }
+
   /** Ends a connection: its shard is told. */
   close(slot: Slot, reason: CloseReason): void {
     this.move(slot, 'closing')

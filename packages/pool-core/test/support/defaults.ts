@@ -20,6 +20,7 @@ const WORDS: ReadonlyMap<string, unknown> = new Map<string, unknown>([
   ["the protocol's", undefined],
   ['Infinity', Infinity],
   ['true', true],
+  ['false', false],
   ['`{ initialMs: 100, maxMs: 5000, factor: 2 }`', { initialMs: 100, maxMs: 5000, factor: 2 }],
   ['`{ ratio: 0.2, minPerSecond: 10 }`', { ratio: 0.2, minPerSecond: 10 }],
   ['4 MiB to the main thread, 1 MiB to the shard', { toMain: 4 * MiB, toShard: MiB }],
