@@ -1,5 +1,5 @@
 /** Options of single calls: types, checks. */
-
+import { AsyncResource } from 'node:async_hooks'
 import { badOption } from '@cenote/pool-worker'
 import { MAX_PRIORITY } from './books/pending.ts'
 import { type Check, count, duration, flag, ownValues, refuseUnknown } from './checks.ts'
@@ -26,7 +26,7 @@ export interface RequestOptions extends AcquireOptions {
 
 /** Options of a handler's call. */
 export interface HandlerOptions extends AcquireOptions {
-  /** Told of each value that the handler reports with `progress`. */
+  /** Told of each value that the handler reports with `progress`, in the async context of the call. */
   readonly onProgress?: ((value: unknown) => void) | undefined
 }
 
@@ -59,7 +59,7 @@ const CALL_CHECKS: { readonly [Name in keyof CallOptions]-?: Check<NonNullable<C
   priority: count(0, MAX_PRIORITY),
   idempotent: flag,
   onProgress: (value, name) => {
-    if (typeof value === 'function') return (report) => void value(report)
+    if (typeof value === 'function') return AsyncResource.bind((report: unknown) => void value(report))
     throw badOption(name, 'must be a function')
   },
 }

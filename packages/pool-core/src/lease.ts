@@ -115,7 +115,8 @@ export class Lease<Req = unknown, Rep = unknown> {
 
   /**
    * The connection as a byte stream, once per lease and with no reply owed. From then on `request` throws; the stream's
-   * end ends the lease, and `release()` destroys the connection unless told `{ reusable: true }`.
+   * end ends the lease, and `release()` destroys the connection unless told `{ reusable: true }`. Its events run in the async context of
+   * this call.
    *
    * @throws PoolError `LEASE_RELEASED`: released, or the stream was taken already. `LEASE_EXPIRED`: held longer than `maxLeaseMs`.
    * @throws PoolError `BAD_REQUEST`: replies are owed.

@@ -1,5 +1,5 @@
 /** The signal of a lease. */
-import { AsyncLocalStorage } from 'node:async_hooks'
+import { AsyncResource } from 'node:async_hooks'
 import type { PoolError } from '@cenote/pool-worker'
 
 /** Whoever keeps a signal keeps its lease with it, and only he: the signal itself is no reason to keep anything. */
@@ -8,7 +8,6 @@ const leases: WeakMap<AbortSignal, object> = new WeakMap()
 /** Made when it is first asked for; its listeners run in the async context of whoever did that. */
 export class LostSignal {
   readonly #controller: AbortController = new AbortController()
-  readonly #inContext: (action: () => void) => void = AsyncLocalStorage.snapshot()
 
   constructor(lease: object) {
     leases.set(this.signal, lease)
@@ -18,7 +17,5 @@ export class LostSignal {
     return this.#controller.signal
   }
 
-  abort(error: PoolError): void {
-    this.#inContext(() => this.#controller.abort(error))
-  }
+  readonly abort: (error: PoolError) => void = AsyncResource.bind((error: PoolError) => this.#controller.abort(error))
 }

@@ -41,7 +41,8 @@ export interface WorkerOptions {
 }
 
 /**
- * What connections sign in with: one answer for all, or a function that is asked anew for each connect. Never printed.
+ * What connections sign in with: one answer for all, or a function that is asked anew for each connect, in the async context that the pool
+ * was made in. Never printed.
  *
  * @example
  * import type { CredentialsOption } from '@cenote/pool-core'

@@ -1,4 +1,5 @@
 /** Checks of the options that are objects of their own: credentials, protocol, handlers, TLS. None prints a value. */
+import { AsyncResource } from 'node:async_hooks'
 import { badOption, type Credentials, type Endpoint, type ProtocolReference, type TlsSettings } from '@cenote/pool-worker'
 import { type Check, type Complete, fileUrl, flag, oneOf, ownValues, record, secretBytes, secretText, texts } from './checks.ts'
 
@@ -22,7 +23,8 @@ const checkSignIn = record<Credentials>({ username: secretText, password: secret
 
 /** User name and password, as the function that is asked for them. */
 export const checkCredentials: Check<(endpoint: Endpoint) => Promise<Credentials>> = (value, name) => {
-  if (typeof value === 'function') return async (endpoint) => checkSignIn(await value(endpoint), `${name}: what the function returned`)
+  if (typeof value === 'function')
+    return AsyncResource.bind(async (endpoint: Endpoint) => checkSignIn(await value(endpoint), `${name}: what the function returned`))
   const fixed = checkSignIn(value, name)
   return async () => fixed
 }

@@ -1,4 +1,5 @@
 /** The Duplex over a lease: bytes both ways, with credit in each direction. */
+import { AsyncResource } from 'node:async_hooks'
 import { Duplex } from 'node:stream'
 import { Flag, Kind } from '@cenote/pool-worker'
 import type { Line } from './line.ts'
@@ -62,10 +63,14 @@ export function openStream(link: Link, line: Line, window: number, closed: (clea
 
   const send = (chunk: Uint8Array, last: boolean, taken: (error?: Error | null) => void): void => {
     waiting++
+    let told = taken
+    let sent = false
     line.send(Kind.DATA, last ? Flag.END : 0, undefined, chunk, () => {
       waiting--
-      taken()
+      sent = true
+      told()
     })
+    if (!sent) told = AsyncResource.bind(taken) // whoever writes is told in his own context
     link.flushSoon()
   }
 
@@ -91,6 +96,7 @@ export function openStream(link: Link, line: Line, window: number, closed: (clea
     },
   })
 
+  duplex.emit = AsyncResource.bind(duplex.emit, undefined, duplex) // whatever causes them, its events are those of whoever opens it
   line.startStream(window)
   link.credit(line.slot, window, true)
 
