@@ -5,6 +5,7 @@ import type { Slot } from './books/slots.ts'
 import type { Settings } from './options.ts'
 import type { Numbers } from './stats.ts'
 import type { Events } from './telemetry/events.ts'
+import type { Flight } from './telemetry/flight.ts'
 
 /** What another try does not cure: the next one fails like this one until somebody changes something. */
 const FINAL: ReadonlySet<PoolErrorCode> = new Set<PoolErrorCode>(['AUTH_FAILED', 'TLS_REJECTED', 'HOOK_FAILED'])
@@ -16,18 +17,20 @@ export class Connecting {
   readonly #books: Books
   readonly #numbers: Numbers
   readonly #events: Events
+  readonly #flight: Flight
   readonly #rested: () => void
   #lastError: PoolError | undefined = undefined
   #downSince = 0
   #cancel: (() => void) | undefined = undefined
 
   /** @param rested - The pause is over, the books have been told. */
-  constructor(settings: Settings, world: World, books: Books, numbers: Numbers, events: Events, rested: () => void) {
+  constructor(settings: Settings, world: World, books: Books, numbers: Numbers, events: Events, flight: Flight, rested: () => void) {
     this.#settings = settings
     this.#world = world
     this.#books = books
     this.#numbers = numbers
     this.#events = events
+    this.#flight = flight
     this.#rested = rested
   }
 
@@ -41,7 +44,9 @@ export class Connecting {
     const { down } = this.#books.admission
     this.#lastError = undefined
     this.#books.opened(slot, this.#world.now(), this.#world.random())
-    if (down) this.#events.emit('endpointUp', () => ({ endpoint: this.#name, downMs: this.#world.now() - this.#downSince }))
+    if (!down) return
+    this.#flight.pool('endpoint-up')
+    this.#events.emit('endpointUp', () => ({ endpoint: this.#name, downMs: this.#world.now() - this.#downSince }))
   }
 
   /** A connection did not come. */
@@ -49,14 +54,19 @@ export class Connecting {
     const { admission } = this.#books
     const { down } = admission
     this.#numbers.connectFailed(slot)
+    this.#flight.pool('connect-failed', 0, slot)
     this.#events.emit('connectFailed', () => ({ endpoint: this.#name, error }))
     if (error.stalled !== undefined) return this.#books.gone(slot, this.#world.now()) // it was no fault of the endpoint's
     this.#lastError = error
     const restMs = this.#books.failed(slot, this.#world.now(), FINAL.has(error.code), this.#world.random())
-    if (restMs !== undefined) this.#cancel = this.#world.timer(restMs, false, this.#rest)
+    if (restMs !== undefined) {
+      this.#flight.pool('gate-shut', restMs)
+      this.#cancel = this.#world.timer(restMs, false, this.#rest)
+    }
     if (down || !admission.down) return
     this.#downSince = this.#world.now()
     const { failures } = admission
+    this.#flight.pool('endpoint-down', failures)
     this.#events.emit('endpointDown', () => ({ endpoint: this.#name, error, failures }))
   }
 
@@ -70,6 +80,7 @@ export class Connecting {
   }
 
   readonly #rest = (): void => {
+    this.#flight.pool('gate-open')
     this.#books.rested(this.#world.now())
     this.#rested()
   }

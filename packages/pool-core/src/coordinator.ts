@@ -23,6 +23,7 @@ import type { ShardEvent } from './shards.ts'
 import { Numbers, type PoolStats } from './stats.ts'
 import { follow, observed, requestChannel } from './telemetry/channels.ts'
 import { connectOver } from './telemetry/connects.ts'
+import { type PoolDump, takeDump } from './telemetry/dump.ts'
 import type { Events } from './telemetry/events.ts'
 import type { CallTrace } from './telemetry/traces.ts'
 import { Upkeep } from './upkeep.ts'
@@ -98,6 +99,10 @@ export class Coordinator implements LinkMailbox {
 
   stats(): PoolStats {
     return overview(this.#settings.name, this.#dispatch, this.#buffered.bytes)
+  }
+
+  dump(): PoolDump {
+    return takeDump(this.#settings, this.#dispatch, this.#world, this.stats())
   }
 
   leases(): LeaseInfo[] {
@@ -239,6 +244,7 @@ export class Coordinator implements LinkMailbox {
     this.#pulse.started(link)
     this.#setRefs()
     this.#dispatch.books.addShard(shard)
+    this.#dispatch.flight.started(shard, host.memory.recorder)
     this.#events.emit('shardStarted', () => ({ shard }))
   }
 
@@ -249,6 +255,7 @@ export class Coordinator implements LinkMailbox {
     this.#dispatch.links[shard] = undefined
     this.#pulse.ended(shard)
     this.#numbers.shardsLost++
+    this.#dispatch.flight.lost(shard)
     this.#events.emit('shardLost', () => ({ shard, error }))
     this.#dispatch.books.suspendShard(shard)
     this.#abandon(link, 'shard-lost', error)
@@ -327,6 +334,7 @@ export class Coordinator implements LinkMailbox {
     const may = call.lease === undefined && (unsent || call.idempotent) && !this.#dispatch.closing
     if (may && this.#dispatch.retries.allow(call.moves)) {
       call.moves++
+      this.#dispatch.flight.caller('moved', undefined, call.moves)
       call.sentBefore ||= !unsent
       return this.#dispatch.admit(call)
     }
@@ -336,6 +344,7 @@ export class Coordinator implements LinkMailbox {
   // Time and abort.
 
   readonly #expired = (call: Call): void => {
+    this.#dispatch.flight.caller('expired', call.slot, call.timeoutMs)
     const { run } = call
     const present = this.#dispatch.situation()
     const situation = { ...present, stall: this.#pulse.stall((call.slot ?? run?.line?.slot)?.shard) ?? present.stall }
@@ -358,6 +367,7 @@ export class Coordinator implements LinkMailbox {
 
   readonly #aborted = (call: Call, reason: unknown): void => {
     call.aborted = true
+    this.#dispatch.flight.caller('aborted', call.slot, 0)
     if (call.run !== undefined) return this.handling.drop(call.run, reason)
     if (call.queued) this.#dispatch.books.cancel(call)
     else if (!this.upkeep.dropReady(call)) this.#dispatch.drop(call)

@@ -17,6 +17,7 @@ import { connectFailed, nestedAcquire, poolClosed, queueFull, type Situation, ty
 import { Retries } from './retries.ts'
 import type { Numbers } from './stats.ts'
 import type { Events } from './telemetry/events.ts'
+import { Flight } from './telemetry/flight.ts'
 import { Traces } from './telemetry/traces.ts'
 import type { Waits } from './waits.ts'
 
@@ -30,6 +31,7 @@ export class Dispatch {
   readonly traces: Traces
   /** Undefined: it is not looked for. */
   readonly nesting: Nesting | undefined
+  readonly flight: Flight
   /** By shard; undefined while it is being replaced. */
   readonly links: (Link | undefined)[] = []
   readonly #settings: Settings
@@ -50,13 +52,14 @@ export class Dispatch {
     this.events = events
     this.traces = new Traces(settings.name, world)
     this.nesting = settings.detectNestedAcquire ? new Nesting() : undefined
+    this.flight = new Flight(world)
     this.retries = new Retries(settings, world, numbers)
     const pipelining = settings.pipelining ?? language.pipelining
     this.#exclusive = pipelining === 1
     const probeAfterIdleMs = language.hasProbe ? settings.probeAfterIdleMs : Number.POSITIVE_INFINITY
     this.books = new Books({ ...settings, pipelining, probeAfterIdleMs }, (slot) => this.links[slot.shard]?.fit(slot) ?? false)
     this.#preparing = new Preparing(settings, world, this.traces, numbers)
-    this.#connecting = new Connecting(settings, world, this.books, numbers, events, () => this.act())
+    this.#connecting = new Connecting(settings, world, this.books, numbers, events, this.flight, () => this.act())
   }
 
   /** Whether `close()` was called. */
@@ -67,6 +70,7 @@ export class Dispatch {
   /** Refuses who waits and who comes; closes what is idle, and the rest as it comes back. */
   retire(): void {
     this.#closing = true
+    this.flight.pool('closing')
     this.#refuseAll(() => poolClosed(this.#settings.name, 'not-sent'))
     this.books.retire(this.#world.now())
     this.act()
@@ -96,9 +100,14 @@ export class Dispatch {
     if (call.moves === 0) this.retries.called(now)
     const slot = this.books.get(call, now)
     if (slot !== undefined) this.#granted(call, slot)
-    else if (call.queued) call.queuedAt = now
+    else if (call.queued) {
+      call.queuedAt = now
+      this.flight.caller('queued', undefined, call.timeoutMs, now)
+    }
     this.act()
-    if (slot === undefined && !call.queued && !call.settled && call.slot === undefined) this.waits.reject(call, queueFull(this.situation()))
+    if (slot !== undefined || call.queued || call.settled || call.slot !== undefined) return
+    this.flight.caller('refused', undefined, 0, now)
+    this.waits.reject(call, queueFull(this.situation()))
   }
 
   /** The same for a call that its caller makes at this moment: his async context tells what he holds already. */
@@ -153,6 +162,7 @@ export class Dispatch {
     if (call.queuedAt > 0) {
       const now = this.#world.now()
       this.numbers.waited(now - call.queuedAt)
+      this.flight.caller('granted', slot, now - call.queuedAt, now)
       if (call.kind === 'request' && call.deadline <= now) return this.#tooLate(call, slot, now)
     }
     if (call.kind === 'lease') {
@@ -212,10 +222,8 @@ export class Dispatch {
   }
 
   #refuseAll(reason: () => PoolError): void {
-    for (let waiter = this.books.oldest; waiter !== undefined; waiter = this.books.oldest) {
-      this.books.cancel(waiter)
-      this.waits.reject(waiter as Call, reason()) // only calls are put into the books
-    }
+    // One may be served while those before it leave the queue. Only calls are put into the books.
+    for (const waiter of [...this.books.waiters]) if (this.books.cancel(waiter)) this.waits.reject(waiter as Call, reason())
   }
 
   /** Ends a connection now. Its calls fail; its permit returns when the shard has closed it. */

@@ -21,7 +21,7 @@ export interface LeaseInfo {
 }
 
 /** Unique within a pool's life. */
-export function connectionId({ shard, index }: Slot, serial: number): string {
+export function connectionId({ shard, index }: Pick<Slot, 'shard' | 'index'>, serial: number): string {
   return `${shard}/${index}/${serial}`
 }
 

@@ -47,5 +47,7 @@ export type {
 export type { Endings, FailedBy } from './outcomes.ts'
 export type { Pool } from './pool.ts'
 export type { Counters, PoolStats, ShardStats, Times } from './stats.ts'
+export type { ConnectionDump, PoolDump } from './telemetry/dump.ts'
 export type { EventArguments, LeakEvent, PoolEvents } from './telemetry/events.ts'
+export type { FlightEvent, FlightRecord, ShardFlight } from './telemetry/flight.ts'
 export type { CallTrace, ConnectTrace } from './telemetry/traces.ts'

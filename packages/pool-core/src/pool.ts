@@ -18,6 +18,7 @@ import type { ResizeOptions } from './option-types.ts'
 import type { Settings } from './options.ts'
 import type { Shards } from './shards.ts'
 import type { PoolStats } from './stats.ts'
+import type { PoolDump } from './telemetry/dump.ts'
 import type { EventArguments } from './telemetry/events.ts'
 
 const CLOSE_MS = 10_000
@@ -222,6 +223,22 @@ export class Pool<Req = never, Rep = never, Module = Record<never, never>> {
    */
   stats(): PoolStats {
     return this.#coordinator.stats()
+  }
+
+  /**
+   * All that is known of the pool at this moment, as plain data to be logged: options that can hold no secret, `stats()`, each
+   * connection, who waits, `leases()`, and the flight recorder: what happened last, in the pool and in each shard, and in a shard that
+   * has died. No payload and no secret is in it. It looks at each connection: for a person, not for every second.
+   *
+   * @example
+   * import { createPool, resp } from '@cenote/pool-core'
+   *
+   * await using pool = await createPool({ endpoint: 'tcp://127.0.0.1:6379', protocol: resp(), shards: 1 })
+   * await pool.request(['PING'])
+   * console.log(pool.dump().recorder.shards[0]?.events.map(({ event }) => event)) // [ 'started', 'open', 'opened' ]
+   */
+  dump(): PoolDump {
+    return this.#coordinator.dump()
   }
 
   /**

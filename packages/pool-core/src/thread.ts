@@ -7,6 +7,7 @@ import {
   BEAT_BYTES,
   type Bell,
   type Cancel,
+  createRecorder,
   createRing,
   decodeError,
   type LinkMemory,
@@ -44,7 +45,7 @@ const CAUSE_MS = 50
 /** How long a thread inside a native call may take to end before we go on without it. */
 const DESTROY_MS = 5_000
 
-/** The rings and words of one shard. */
+/** The rings, the words and the flight recorder of one shard. */
 export function shardMemory(settings: Settings, shared: boolean): LinkMemory {
   const bytes = MAX_SLOTS * Int32Array.BYTES_PER_ELEMENT // zeroed pages cost nothing until a slot is used, and `resize` may ask for any
   return {
@@ -52,6 +53,7 @@ export function shardMemory(settings: Settings, shared: boolean): LinkMemory {
     toMain: createRing(settings.ringBytes.toMain, shared),
     words: shared ? new SharedArrayBuffer(bytes) : new ArrayBuffer(bytes),
     beats: shared ? new SharedArrayBuffer(BEAT_BYTES) : new ArrayBuffer(BEAT_BYTES),
+    recorder: createRecorder(shared),
   }
 }
 

@@ -57,6 +57,7 @@ export class Upkeep {
     this.#refuseClosed()
     const { books } = this.#dispatch
     const { maxConnections, minConnections } = checkSizes(sizes, books.limits)
+    this.#dispatch.flight.pool('resized', maxConnections)
     books.resize(maxConnections, minConnections, this.#world.now())
     this.#dispatch.act()
     this.checkReady()
@@ -72,6 +73,7 @@ export class Upkeep {
       const matching = lines.filter((line) => predicate(this.#dispatch.describe(line)) === true)
       chosen = matching.filter((line) => this.#dispatch.links[line.slot.shard]?.line(line.slot) === line).map((line) => line.slot)
     }
+    this.#dispatch.flight.pool('recycled')
     this.#dispatch.books.recycle(chosen, this.#world.now())
     this.#dispatch.act()
   }
@@ -79,6 +81,7 @@ export class Upkeep {
   /** Holds callers in the queue, or serves them again. */
   pause(on: boolean): void {
     this.#refuseClosed()
+    this.#dispatch.flight.pool(on ? 'paused' : 'resumed')
     this.#dispatch.books.pause(on, this.#world.now())
     this.#dispatch.act()
   }

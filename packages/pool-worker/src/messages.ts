@@ -7,6 +7,7 @@ import type { ProtocolReference } from './define.ts'
 import type { Credentials, Endpoint } from './endpoint.ts'
 import type { ErrorData } from './errors.ts'
 import type { CloseReason } from './frame.ts'
+import type { RecorderMemory } from './recorder.ts'
 import type { RingMemory } from './ring.ts'
 
 /** TLS options: those that can be cloned. Verification is on and TLS is at least 1.2 unless said otherwise. */
@@ -70,6 +71,8 @@ export interface LinkMemory {
   readonly words: SharedArrayBuffer | ArrayBuffer
   /** Two Int32, each counted up by its owner as a sign of life: see `Beat`. */
   readonly beats: SharedArrayBuffer | ArrayBuffer
+  /** What happened last in the shard, written by it alone. */
+  readonly recorder: RecorderMemory
 }
 
 /** Payload of OPEN. */

@@ -5,11 +5,24 @@ import { Pause } from './connection.ts'
 import { encodeError, PoolError } from './errors.ts'
 import { Flag, Kind } from './frame.ts'
 import type { LinkMemory, OpenRequest } from './messages.ts'
+import { Noted } from './noted.ts'
+import { Recorder } from './recorder.ts'
 import { RingConsumer, RingProducer } from './ring.ts'
 import { Runs } from './runs.ts'
 import { FrameSender } from './sender.ts'
 import type { Shard } from './shard.ts'
 import { type Outlet, Slot } from './slot.ts'
+
+/** What is noted of the frames that a shard sends. LOST is noted by its slot, which knows why. */
+const NOTED_OF: ReadonlyMap<number, Noted> = new Map<number, Noted>([
+  [Kind.OPENED, Noted.opened],
+  [Kind.IDLE, Noted.idle],
+  [Kind.DONE, Noted.done],
+  [Kind.CLOSED, Noted.closed],
+])
+
+/** A full ring is noted once in so many ms: large replies fill it again and again. */
+const FULL_NOTED_MS = 1_000
 
 /** Frames read in one turn before sockets get theirs. */
 const BUDGET = 1_024
@@ -23,10 +36,12 @@ export class ShardLink implements Outlet {
   readonly #words: Int32Array
   readonly #beats: Int32Array
   readonly #caller: Silence
+  readonly #recorder: Recorder
   readonly #slots: (Slot | undefined)[] = []
   readonly #held = new Set<Slot>()
   /** Parts of an OPEN that is longer than a frame of a small ring. */
   readonly #partial = new Map<number, Buffer[]>()
+  #fullNotedAt: number = Number.NEGATIVE_INFINITY
   #depth = 0
   #again = false
   #closed = false
@@ -41,6 +56,8 @@ export class ShardLink implements Outlet {
     this.#beats = new Int32Array(memory.beats)
     const { maxMainStallMs, shardStallMs } = shard.settings
     this.#caller = new Silence(this.#callerBeat, shard.world.now(), beatMs(maxMainStallMs, shardStallMs))
+    this.#recorder = new Recorder(memory.recorder, performance.timeOrigin)
+    this.note(undefined, Noted.started, 0)
     this.runs = new Runs(shard.modules, (action, quiet) => {
       this.enter()
       action()
@@ -122,22 +139,36 @@ export class ShardLink implements Outlet {
       case Kind.SEND:
         return slot.request(id, flags, bytes, start, end)
       case Kind.CANCEL:
+        this.note(slot, Noted.cancel, id)
         return slot.cancel(id, (flags & Flag.EXCLUSIVE) !== 0)
       case Kind.RELEASE:
-        return slot.release((flags & Flag.RESET) !== 0)
+        return this.#release(slot, (flags & Flag.RESET) !== 0)
       case Kind.EXECUTE:
+        this.note(slot, Noted.execute, id)
         return this.runs.framed(id, slot)
       case Kind.DATA:
         return slot.data(flags, bytes, start, end)
       case Kind.CREDIT:
-        return slot.credit(id, (flags & Flag.START) !== 0)
+        return this.#credit(slot, id, (flags & Flag.START) !== 0)
       case Kind.PROBE:
+        this.note(slot, Noted.probe, 0)
         return slot.probe()
       case Kind.CLOSE:
+        this.note(slot, Noted.close, id)
         return slot.close()
       default:
         throw new TypeError(`unknown frame kind ${kind}`)
     }
+  }
+
+  #release(slot: Slot, prove: boolean): void {
+    if (prove) this.note(slot, Noted.prove, 0)
+    slot.release(prove)
+  }
+
+  #credit(slot: Slot, bytes: number, start: boolean): void {
+    if (start) this.note(slot, Noted.stream, bytes)
+    slot.credit(bytes, start)
   }
 
   #open(flags: number, index: number, serial: number, ms: number, start: number, end: number): void {
@@ -155,12 +186,23 @@ export class ShardLink implements Outlet {
       return this.send(slot, Kind.LOST, 0, 0, Buffer.from(JSON.stringify({ reason: 'error', error: encodeError(error) })))
     }
     this.#slots[index] = slot
+    this.note(slot, Noted.open, ms)
     slot.open(JSON.parse(Buffer.concat(parts).toString()) as OpenRequest, ms) // written by our own other side
   }
 
   send(slot: Slot, kind: number, flags: number, id: number, payload?: Uint8Array, start?: number, end?: number): void {
+    if (kind !== Kind.REPLY) this.#noteSent(kind, slot, id)
     this.#sender.send(kind, flags, slot.index, slot.serial, id, payload, start, end)
     if (this.#depth === 0) this.#sender.ring.publish()
+  }
+
+  #noteSent(kind: number, slot: Slot, id: number): void {
+    const event = NOTED_OF.get(kind)
+    if (event !== undefined) this.note(slot, event, id)
+  }
+
+  note(slot: Slot | undefined, event: Noted, detail: number): void {
+    this.#recorder.note(this.#shard.world.now(), event, slot?.index ?? -1, slot?.serial ?? 0, detail)
   }
 
   mark(slot: Slot, fit: boolean): void {
@@ -183,6 +225,10 @@ export class ShardLink implements Outlet {
 
   hold(slot: Slot): void {
     this.#held.add(slot)
+    const now = this.#shard.world.now()
+    if (now < this.#fullNotedAt + FULL_NOTED_MS) return
+    this.#fullNotedAt = now
+    this.note(slot, Noted['ring-full'], 0)
   }
 
   drop(slot: Slot): void {
@@ -195,6 +241,7 @@ export class ShardLink implements Outlet {
   /** Closes all connections and stops listening. Resolves when they are closed. */
   async close(): Promise<void> {
     this.enter()
+    this.note(undefined, Noted.closing, this.connections)
     const closing = this.#slots.filter((slot) => slot !== undefined).map((slot) => new Promise<void>((resolve) => slot.close(resolve)))
     this.leave()
     await Promise.all(closing)

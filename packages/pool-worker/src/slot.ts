@@ -6,12 +6,13 @@ import { ConnectWatch } from './connect-times.ts'
 import { Connection, type Driver, Pause } from './connection.ts'
 import { type Deadlines, STALL_MS } from './deadlines.ts'
 import { encodeError, PoolError } from './errors.ts'
-import { type CloseReason, Flag, Kind } from './frame.ts'
+import { CLOSE_REASONS, type CloseReason, Flag, Kind } from './frame.ts'
 import { Framed } from './framed.ts'
 import { runCheck, shakeHands } from './hand-shake.ts'
 import type { Beating, DeferredFrame } from './heartbeats.ts'
 import { runHook } from './hooks.ts'
 import type { LostInfo, OpenedInfo, OpenRequest, ShardSettings } from './messages.ts'
+import { Noted } from './noted.ts'
 import type { Run } from './runs.ts'
 import type { Shard } from './shard.ts'
 import type { Place, Side } from './side.ts'
@@ -29,6 +30,8 @@ export interface Outlet {
   /** The ring has no room: reading is paused until it has. */
   readonly full: boolean
   hold(slot: Slot): void
+  /** Keeps an event in the flight recorder. */
+  note(slot: Slot, event: Noted, detail: number): void
   drop(slot: Slot): void
   /** A heart-beat is over: what was deferred takes its way. */
   resume(slot: Slot): void
@@ -281,6 +284,7 @@ export class Slot implements Driver, Place, Beating {
     const why = this.#phase === 'opening' ? openingError(reason, error) : error
     this.#phase = 'over'
     this.#outlet.mark(this, false)
+    this.#outlet.note(this, Noted.lost, CLOSE_REASONS.indexOf(reason))
     const times = this.#watch?.times(false)
     this.#lost = why === undefined ? { reason, times } : { reason, error: encodeError(why), times }
     this.#shutSocket()

@@ -103,9 +103,9 @@ export class Books {
     return this.#placement.living - this.#placement.tally.opening
   }
 
-  /** The waiter whose turn it is. */
-  get oldest(): Waiter | undefined {
-    return this.#pending.head
+  /** All who wait, in the order of their turns. */
+  get waiters(): Iterable<Waiter> {
+    return this.#pending
   }
 
   /** Whether a waiter is served only when somebody gives back what he holds alone: no other connection is left, or can be opened. */

@@ -21,10 +21,10 @@ const WITHHELD = 'its text is for its caller alone'
  */
 export function withoutData(error: unknown): Error {
   if (PoolError.is(error)) {
-    const { code, phase, outcome, counts, cause } = error
+    const { code, phase, outcome, counts, stalled, cause } = error
     const foreign = FOREIGN_WORDS.has(code)
     const inner = cause === undefined ? undefined : foreign && !PoolError.is(cause) ? nameOnly(cause) : withoutDataBelow(cause)
-    return new PoolError(code, foreign ? WITHHELD : error.message, { phase, outcome, counts, cause: inner })
+    return new PoolError(code, foreign ? WITHHELD : error.message, { phase, outcome, counts, stalled, cause: inner })
   }
   return ReplyError.is(error) ? new ReplyError(codeOf(error) ?? 'ERR', WITHHELD) : nameOnly(error)
 }

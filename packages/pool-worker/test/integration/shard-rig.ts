@@ -8,6 +8,8 @@ import { Flag, Kind } from '../../src/frame.ts'
 import type { Handler, LoadedProtocol } from '../../src/load.ts'
 import { loadProtocol } from '../../src/load.ts'
 import type { LostInfo, OpenRequest, Settled, ShardSettings } from '../../src/messages.ts'
+import { Noted } from '../../src/noted.ts'
+import { createRecorder, type Recorded, readRecorder } from '../../src/recorder.ts'
 import { createRing, RingConsumer, RingProducer } from '../../src/ring.ts'
 import { FrameSender } from '../../src/sender.ts'
 import { Shard } from '../../src/shard.ts'
@@ -48,6 +50,8 @@ export interface Rig {
   readonly words: Int32Array
   /** Signs of life, by `Beat`. */
   readonly beats: Int32Array
+  /** What the shard has noted, as `event slot/serial detail`. */
+  noted(): string[]
   send(kind: number, serial: number, id?: number, payload?: Uint8Array | string, flags?: number, slot?: number): void
   open(port: number, serial?: number, deadlineMs?: number, slot?: number): Promise<Message>
   openAt(request: OpenRequest, serial?: number, deadlineMs?: number, slot?: number): void
@@ -92,6 +96,7 @@ export async function rig(options: RigOptions = {}): Promise<Rig> {
     toMain: createRing(options.toMainBytes ?? 65_536, false, ORIGIN),
     words: new ArrayBuffer(64 * 4),
     beats: new ArrayBuffer(BEAT_BYTES),
+    recorder: createRecorder(false),
   }
   const [here, there] = localBells(world)
   const link = shard.addLink(memory, there)
@@ -118,6 +123,7 @@ export async function rig(options: RigOptions = {}): Promise<Rig> {
     messages,
     words: new Int32Array(memory.words),
     beats: new Int32Array(memory.beats),
+    noted: () => readRecorder(memory.recorder).map(inWords),
     send(kind, serial, id = 0, payload = '', flags = 0, slot = 0) {
       sender.send(kind, flags, slot, serial, id, Buffer.from(payload as string))
       sender.ring.publish()
@@ -155,6 +161,12 @@ export async function rig(options: RigOptions = {}): Promise<Rig> {
     },
   }
   return self
+}
+
+const NOTED_NAMES = Object.keys(Noted)
+
+function inWords({ event, slot, serial, detail }: Recorded): string {
+  return `${NOTED_NAMES[event]} ${slot}/${serial} ${detail}`
 }
 
 async function protocolOf({ codec, client, protocolOptions }: RigOptions, reference: ProtocolReference): Promise<LoadedProtocol> {

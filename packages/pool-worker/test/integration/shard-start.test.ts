@@ -11,6 +11,7 @@ import start from '../../src/entry.ts'
 import { decodeError, PoolError } from '../../src/errors.ts'
 import { loadHandlers, loadProtocol } from '../../src/load.ts'
 import type { Settled, ShardControl, StartedShard } from '../../src/messages.ts'
+import { createRecorder } from '../../src/recorder.ts'
 import { createRing } from '../../src/ring.ts'
 import { transfer } from '../../src/transfer.ts'
 import { rejects, suite } from '../kit/kit.ts'
@@ -87,6 +88,7 @@ async function started(handlers?: string): Promise<{ result: Settled<unknown>; c
     toMain: createRing(4096, true),
     words: new SharedArrayBuffer(64),
     beats: new SharedArrayBuffer(BEAT_BYTES),
+    recorder: createRecorder(true),
   }
   const result = await start({ settings: { ...PLAIN_SETTINGS, handlers }, memory, bellPort: bells.port2, controlPort: controls.port2 })
   return { result, controls }
