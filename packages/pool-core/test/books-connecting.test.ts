@@ -85,6 +85,37 @@ test('the one who tries again moves on when its shard dies', () => {
   assert.is(opening(rig).shard, shard)
 })
 
+test('connects of a shard that stands still hold nobody up while another could connect, and count no more when they end', () => {
+  const rig = new Rig({ maxConnections: 4, failFastAfter: 1 }, 2)
+  const caller = rig.lease()
+  rig.fail(opening(rig))
+  rig.cancel(caller)
+  rig.rested()
+  const slow = opening(rig)
+  rig.suspect(slow.shard, true)
+  const [, quick, ...others] = rig.in('opening')
+  assert.equal([quick?.shard, others.length], [1 - slow.shard, 0])
+  assert.ok(quick)
+  rig.suspect(quick.shard, true) // now it makes no difference where
+  assert.is(rig.in('opening').length, 2)
+  rig.suspect(slow.shard, false)
+  assert.is(rig.books.admission.connecting, 1) // the slow one, which may be heard of again
+  rig.fail(slow)
+  assert.is(rig.books.admission.connecting, 0)
+  rig.rested()
+  assert.is(rig.in('opening').length, 2)
+  rig.fail(quick)
+  assert.is(rig.books.admission.connecting, 1)
+})
+
+test('on a single shard the limit holds while it stands still', () => {
+  const rig = new Rig({ maxConnections: 4, maxConnecting: 1 })
+  rig.lease()
+  rig.lease()
+  rig.suspect(0, true)
+  assert.equal(rig.take(), ['open 0/0'])
+})
+
 test('a lease that lives keeps the endpoint up: others wait for it', () => {
   const rig = new Rig({ failFastAfter: 1 })
   const slot = rig.leased()

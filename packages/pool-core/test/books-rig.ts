@@ -261,7 +261,7 @@ export class Rig {
     assert.is(slot.state, 'opening')
     assert.ok(this.books.counts().connections <= this.limits.maxConnections, 'a connection opened beyond the limit')
     assert.not(this.books.admission.resting, 'a connection opened before the back-off was over')
-    assert.ok(this.in('opening').length <= this.books.admission.limit, 'more connect than are admitted')
+    assert.ok(this.in('opening').filter(({ admitted }) => admitted).length <= this.books.admission.limit, 'more connect than are admitted')
     const live = this.shards - this.#suspended.size
     if (!this.#uneven) assert.ok(slot.home.connections <= Math.ceil(this.limits.maxConnections / live), 'a shard opened more than its part')
   }

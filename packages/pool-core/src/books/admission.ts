@@ -20,7 +20,7 @@ export interface AdmissionLimits {
  * @see go-redis `dialErrorsNum` (one prober while down), TCP slow start (what is admitted afterwards)
  */
 export class Admission {
-  /** Connects under way. Counted by `Placement`, as slots come to be opening and cease to be. */
+  /** Connects under way, but for those of shards that stand still. Counted by `Placement`, as slots come to be opening and cease to be. */
   connecting = 0
   /** So many may be under way. */
   limit: number

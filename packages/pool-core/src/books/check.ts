@@ -116,7 +116,10 @@ function checkTotals({ placement, limits }: BooksState, slots: readonly Slot[], 
   const staying = slots.filter((slot) => slot.worn === undefined && slot.state !== 'closing' && slot.state !== 'free').length
   check(staying <= limits.maxConnections, `${staying} connections exceed ${limits.maxConnections}`)
   const { connecting } = placement.admission
-  check(connecting === tally.opening, `${connecting} connects are counted, there are ${tally.opening}`)
+  const admitted = slots.filter((slot) => slot.admitted)
+  check(connecting === admitted.length, `${connecting} connects are counted, there are ${admitted.length}`)
+  for (const { state } of admitted) check(state === 'opening', `a connection that is ${state} counts as a connect`)
+  check(placement.suspects > 0 || connecting === tally.opening, `${tally.opening} connects are under way, ${connecting} count`)
   checkList(placement.reserved, 'the pool', check)
   check(placement.reserved.size === slots.filter((slot) => slot.reserved).length, 'reserved slots are miscounted')
 }

@@ -88,6 +88,20 @@ export class Placement {
     home.suspect = suspect
     this.#suspects += suspect ? 1 : -1
     for (const slot of suspect ? home.slots : []) if (slot.reserved) this.#lift(slot) // the lease may hope for another
+    this.#readmit()
+  }
+
+  /** Connects of a shard that stands still do not count while another shard could connect: a stall must not keep the endpoint shut. */
+  #readmit(): void {
+    const passed = this.suspects < this.live.length
+    for (const slot of this.slotsIn('opening')) this.#admit(slot, !(passed && slot.home.suspect))
+  }
+
+  /** Counts a connect among those under way, or no longer. */
+  #admit(slot: Slot, on: boolean): void {
+    if (slot.admitted === on) return
+    slot.admitted = on
+    this.admission.connecting += on ? 1 : -1
   }
 
   /** Makes a shard live, or no longer. */
@@ -97,6 +111,7 @@ export class Placement {
     this.setSuspect(shard, false)
     home.live = live
     this.live = this.shards.filter((each) => each?.live) as ShardSlots[] // the filter leaves no undefined
+    this.#readmit()
     return home
   }
 
@@ -179,8 +194,7 @@ export class Placement {
     this.tally[before]--
     this.tally[state]++
     slot.state = state
-    if (state === 'opening') this.admission.connecting++
-    else if (before === 'opening') this.admission.connecting--
+    if (state === 'opening' || before === 'opening') this.#admit(slot, state === 'opening')
     if (slot.handler && state !== 'closing') this.setHandler(slot, false)
     if (state !== 'free') return
     slot.inFlight = 0

@@ -29,6 +29,8 @@ export class Slot {
   reserved = false
   /** Its oldest owed reply was abandoned: takes no new request meanwhile. */
   blocked = false
+  /** Its connect is one of those that its endpoint's admission counts. */
+  admitted = false
   /** A handler runs on it. */
   handler = false
   /** When it became idle, in ms. */
