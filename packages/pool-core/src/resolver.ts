@@ -5,7 +5,7 @@ import type { Endpoint, World } from '@cenote/pool-worker'
 import type { Settings } from './options.ts'
 import type { Numbers } from './stats.ts'
 
-/** Look-ups at a time: each holds one of the four threads that Node has for them, for files and for cryptography. */
+/** Look-ups at a time. Node itself runs no more, all pools together, unless `UV_THREADPOOL_SIZE` is above 4. */
 const AT_ONCE = 2
 
 type Addresses = readonly LookupAddress[]
@@ -18,7 +18,7 @@ export function nameIn(endpoint: Endpoint): string | undefined {
 /**
  * Of one pool. A name is looked up once at a time, whoever asks; a failure is not kept.
  *
- * @see PgBouncer `dns_max_ttl` (addresses kept), nodejs/node #8436 (why so few at once)
+ * @see PgBouncer `dns_max_ttl` (addresses kept), libuv `slow_work_thread_threshold` (half of its threads may look up)
  */
 export class Resolver {
   readonly #world: World

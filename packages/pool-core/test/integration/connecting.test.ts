@@ -53,6 +53,23 @@ for (const shards of [0, 2]) {
     await atRest(pool)
   })
 
+  test(`${where}: after the loss of all connections they come back maxConnecting at a time`, async () => {
+    const { gate, pool } = await open('serve', { shards, maxConnections: 40, minConnections: 40, maxConnecting: 4 })
+    await pool.ready()
+    gate.mode = 'hold'
+    for (const socket of gate.sockets) socket.destroy()
+    await until(() => gate.held === 4, 'as many as are admitted')
+    assert.is(await settled(() => gate.begun), 44)
+    for (let back = 0; back < 40; back++) {
+      await until(() => gate.held > 0, 'the next has come')
+      gate.letGo()
+    }
+    await pool.ready()
+    assert.is(gate.most, 4)
+    assert.is(pool.stats().counters.connectFailures, 0)
+    await atRest(pool)
+  })
+
   test(`${where}: callers wait through failed connects, until failFastAfter in a row have failed; then each is told why`, async () => {
     const { gate, pool } = await open('reset', { shards, maxConnecting: 1, failFastAfter: 3, backoff: SOON })
     const down: Promise<PoolEvents['endpointDown'][]> = once(pool.events, 'endpointDown')
@@ -74,6 +91,19 @@ for (const shards of [0, 2]) {
     gate.mode = 'serve'
     await Promise.all(served)
     await atRest(pool)
+  })
+
+  test(`${where}: a failed connect is no cause of anything once one has succeeded`, async () => {
+    const { gate, pool } = await open('reset', { shards, maxConnections: 2, failFastAfter: Number.POSITIVE_INFINITY })
+    const served = [pool.acquire(), pool.acquire()]
+    await until(() => pool.stats().counters.connectFailures > 0, 'one has failed')
+    const early = await rejects(pool.acquire({ timeoutMs: 1 }), 'ACQUIRE_TIMEOUT')
+    assert.equal([early.phase, (early.cause as { code?: string }).code], ['connect', 'CONNECT_FAILED'])
+    gate.mode = 'serve'
+    const leases = await Promise.all(served)
+    const late = await rejects(pool.acquire({ timeoutMs: 1 }), 'ACQUIRE_TIMEOUT')
+    assert.equal([late.phase, late.cause], ['queue', undefined])
+    for (const lease of leases) lease.release()
   })
 
   test(`${where}: while it is down whoever comes is refused at once, and no connect is made for them`, async () => {
@@ -166,6 +196,18 @@ for (const shards of [0, 2]) {
     pool.resume()
     await Promise.all(held)
     assert.is(pool.stats().counters.refused, 0)
+  })
+
+  test(`${where}: those whom a pause held are told, when it ends before the server is back`, async () => {
+    const { pool } = await open('reset', { shards, failFastAfter: 1, backoff: SOON })
+    await rejects(pool.request(['PING']), 'CONNECT_FAILED')
+    pool.pause()
+    const held = callers(pool, 4).map((call) => rejects(call, 'CONNECT_FAILED'))
+    const { connectFailures } = pool.stats().counters
+    await until(() => pool.stats().counters.connectFailures > connectFailures, 'it is still down')
+    pool.resume()
+    await Promise.all(held)
+    assert.is(pool.stats().pending.leases + pool.stats().pending.requests, 0)
   })
 }
 
