@@ -8,6 +8,19 @@ import type { Watch } from './overdue.ts'
 
 const NOBODY: readonly Call[] = Object.freeze([])
 
+/** What few leases have. */
+class Extras {
+  /** Settles when it has another connection, or will have none. */
+  rebinding: Promise<void> | undefined = undefined
+  /** Requests that wait for it. */
+  waiting: Call[] = []
+  /** Aborts when its connection dies; nobody is told who has forgotten it. */
+  signal: WeakRef<LostSignal> | undefined = undefined
+  listeners: Map<(value: never) => void, (value: unknown) => void> | undefined = undefined
+  /** The lease, while there are listeners: who only listens must not lose the connection. */
+  kept: object | undefined = undefined
+}
+
 /**
  * The state of one lease. The pool holds this and never the `Lease`, which its holder has and which holds this: so one that was forgotten
  * is collected, and its connection comes back. Only a call in flight, an open stream and a listener of pushes keep the lease itself.
@@ -23,23 +36,17 @@ export class Hold {
   moves: number
   /** It is over, whoever ended it. */
   released = false
+  /** It was ended by the pool: its holder could not know, so his own release does nothing. */
+  expired = false
   /** A request went over it that changed the connection. */
   dirty = false
-  /** Why its connection is gone, if it is. */
-  lostBy: PoolError | undefined = undefined
   /** It was given another connection once already. */
   rebound = false
-  /** Settles when it has the other connection, or will have none. */
-  rebinding: Promise<void> | undefined = undefined
+  /** Why its connection is gone, if it is. */
+  lostBy: PoolError | undefined = undefined
   /** How long it may be held, and who acquired it; only while somebody wants to know. */
   watch: Watch | undefined = undefined
-  /** Aborts when its connection dies; nobody is told who has forgotten it. */
-  signal: WeakRef<LostSignal> | undefined = undefined
-  /** The lease, while there are listeners: who only listens must not lose the connection. */
-  kept: object | undefined = undefined
-  #expired = false
-  #waiting: Call[] | undefined = undefined
-  #listeners: Map<(value: never) => void, (value: unknown) => void> | undefined = undefined
+  #extras: Extras | undefined = undefined
 
   constructor(line: Line, grantedAt: number, priority: number, moves: number) {
     this.line = line
@@ -50,26 +57,22 @@ export class Hold {
 
   /** Why it can be used no more. */
   over(): PoolError {
-    const [code, message] = this.#expired
+    const [code, message] = this.expired
       ? (['LEASE_EXPIRED', 'this lease was held longer than maxLeaseMs'] as const)
       : (['LEASE_RELEASED', 'this lease has been released'] as const)
     return new PoolError(code, message, { phase: 'send', outcome: 'not-sent' })
   }
 
-  /** It was ended by the pool: its holder could not know, so his own release does nothing. */
-  get expired(): boolean {
-    return this.#expired
-  }
-
-  /** The pool takes it back before it ends. */
-  expire(): void {
-    this.#expired = true
+  /** Settles when it has the other connection, or will have none; undefined when it has always had its own. */
+  get rebinding(): Promise<void> | undefined {
+    return this.#extras?.rebinding
   }
 
   /** Nothing reaches its holder from now on. Returns the requests that wait for another connection. */
   end(): readonly Call[] {
     this.released = true
-    if (this.#listeners !== undefined) this.#listeners = this.kept = undefined
+    if (this.#extras === undefined) return NOBODY
+    this.#extras.listeners = this.#extras.kept = undefined
     return this.takeWaiting()
   }
 
@@ -77,45 +80,56 @@ export class Hold {
   lost(error: PoolError): void {
     this.line = undefined
     this.lostBy = error
-    this.kept = undefined
-    this.signal?.deref()?.abort(error)
+    if (this.#extras === undefined) return
+    this.#extras.kept = undefined
+    this.#extras.signal?.deref()?.abort(error)
+  }
+
+  /** Who is told of that. */
+  warn(signal: LostSignal): void {
+    this.#some.signal = new WeakRef(signal)
+    if (this.lostBy !== undefined) signal.abort(this.lostBy)
   }
 
   /** Its connection died before anything was sent: its requests wait for another. */
   rebind(calls: Call[], rebinding: Promise<void>): void {
     this.line = undefined
     this.rebound = true
-    this.rebinding = rebinding
-    this.#waiting = calls
+    this.#some.rebinding = rebinding
+    this.#some.waiting = calls
   }
 
   /** A request comes while it has no connection. */
   wait(call: Call): void {
-    this.#waiting ??= []
-    this.#waiting.push(call)
+    this.#some.waiting.push(call)
   }
 
   /** Those requests, which wait no more. */
   takeWaiting(): readonly Call[] {
-    const waiting = this.#waiting
-    this.#waiting = undefined
-    return waiting ?? NOBODY
+    return this.#extras?.waiting.splice(0) ?? NOBODY
   }
 
   /** Tells `listener` each push, in the async context of now. Returns what takes it off. */
   listen<T>(listener: (value: T) => void, lease: object): () => void {
-    this.#listeners ??= new Map()
-    const listeners = this.#listeners
+    const extras = this.#some
+    extras.listeners ??= new Map()
+    const { listeners } = extras
     if (!listeners.has(listener)) listeners.set(listener, AsyncResource.bind(listener as (value: unknown) => void)) // typed where the pool is
-    this.kept = lease
+    extras.kept = lease
     return () => {
       listeners.delete(listener)
-      if (listeners.size === 0 && this.#listeners === listeners) this.kept = undefined
+      if (listeners.size === 0 && extras.listeners === listeners) extras.kept = undefined
     }
   }
 
   pushed(value: unknown): void {
-    if (this.#listeners === undefined) return
-    for (const listener of this.#listeners.values()) queueMicrotask(() => listener(value))
+    const listeners = this.#extras?.listeners
+    if (listeners === undefined) return
+    for (const listener of listeners.values()) queueMicrotask(() => listener(value))
+  }
+
+  get #some(): Extras {
+    this.#extras ??= new Extras()
+    return this.#extras
   }
 }

@@ -64,8 +64,7 @@ export class Lease<Req = unknown, Rep = unknown> {
   get signal(): AbortSignal {
     if (this.#lostSignal === undefined) {
       this.#lostSignal = new LostSignal(this)
-      this.#hold.signal = new WeakRef(this.#lostSignal)
-      if (this.#hold.lostBy !== undefined) this.#lostSignal.abort(this.#hold.lostBy)
+      this.#hold.warn(this.#lostSignal)
     }
     return this.#lostSignal.signal
   }

@@ -264,7 +264,7 @@ export class Leasing {
   #end(lease: Lease): void {
     const { hold } = lease
     this.#overdue.end(hold, true)
-    this.#close(hold, () => connectionLost('the lease was released', 'not-sent'))
+    this.#close(hold, released)
     this.#dispatch.numbers.released++
     const anchor = lease.takeAnchor()
     if (anchor !== undefined) this.#anchors.giveBack(anchor)
@@ -274,14 +274,15 @@ export class Leasing {
   #close(hold: Hold, refusal: () => PoolError): void {
     const { line, grantedAt } = hold
     if (line !== undefined) line.lease = undefined
-    for (const call of hold.end()) if (!call.settled) this.#dispatch.waits.reject(call, refusal())
+    const waiting = hold.end()
+    if (waiting.length > 0) for (const call of waiting) if (!call.settled) this.#dispatch.waits.reject(call, refusal())
     this.#dispatch.numbers.used(this.#world.now() - grantedAt)
     this.#dispatch.waits.letGo()
   }
 
   /** It was held longer than it may be. */
   #expired(hold: Hold, error: PoolError): void {
-    hold.expire()
+    hold.expired = true
     this.#takeBack(hold, error)
   }
 
@@ -342,4 +343,8 @@ export class Leasing {
 /** Whether it was the caller's own signal that ended a call. */
 function endedBy(signal: AbortSignal | undefined, error: unknown): boolean {
   return signal?.aborted === true && error === signal.reason
+}
+
+function released(): PoolError {
+  return connectionLost('the lease was released', 'not-sent')
 }

@@ -40,6 +40,7 @@ export class Overdue {
   readonly #describe: (line: Line) => ConnectionInfo
   readonly #expire: (hold: Hold, error: PoolError) => void
   readonly #firstMs: number
+  readonly #captures: boolean
   readonly #wheel: Deadlines
   #warned = false
 
@@ -56,13 +57,14 @@ export class Overdue {
     this.#events = events
     this.#describe = describe
     this.#expire = expire
+    this.#captures = settings.leakDetectionMs !== Number.POSITIVE_INFINITY
     this.#firstMs = Math.min(settings.leakDetectionMs, settings.maxLeaseMs)
     this.#wheel = new Deadlines(world, (entry) => this.#due(entry as Watch)) // only watches are added
   }
 
   /** Who acquires now, if that is wanted. Costs a field read when it is not. */
   capture(api: (...given: never[]) => unknown): Captured | undefined {
-    if (this.#settings.leakDetectionMs === Number.POSITIVE_INFINITY) return undefined
+    if (!this.#captures) return undefined
     const trace: Captured = {}
     Error.captureStackTrace(trace, api)
     return trace
