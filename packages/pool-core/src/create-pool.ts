@@ -1,5 +1,6 @@
 /** Makes a pool: its options are read, its shards started, its coordinator set to work. */
-import { badOption, PoolError, realWorld, type World } from '@cenote/pool-worker'
+import { badOption, PoolError, type World } from '@cenote/pool-worker'
+import { realWorldOfNow } from './context.ts'
 import { Coordinator } from './coordinator.ts'
 import type { FittingHandlers } from './handler-types.ts'
 import { loadLanguage } from './language.ts'
@@ -28,7 +29,7 @@ const STOP_MS = 10_000
 export function createPool<Req = never, Rep = never, Client = undefined, Module = Record<never, never>>(
   options: PoolOptions<Req, Rep, Client, Module> & { readonly handlers?: FittingHandlers<Module, Req, Rep, Client> | undefined },
 ): Promise<Pool<Req, Rep, Module>> {
-  return openPool(options, realWorld)
+  return openPool(options, realWorldOfNow())
 }
 
 /** As `createPool`, in a given world. */

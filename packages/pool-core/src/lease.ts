@@ -27,6 +27,8 @@ export interface ConnectionInfo {
  * One connection, for its holder alone. `release()` it once, or hold it with `await using`. One that is forgotten, so that it is
  * garbage-collected, is taken back and its connection destroyed; a request in flight, its stream and its listeners keep it.
  *
+ * Await each request before the end of the scope, `return await lease.request(…)`: one whose reply is still owed then loses its connection.
+ *
  * @example
  * import { createPool, resp } from '@cenote/pool-core'
  *

@@ -1,5 +1,4 @@
 /** Doorbells: how one side of a ring wakes the other. They carry nothing; what there is to say is in the rings. */
-import { AsyncResource } from 'node:async_hooks'
 import type { MessagePort } from 'node:worker_threads'
 import type { World } from './world.ts'
 
@@ -24,14 +23,14 @@ export function portBell(port: MessagePort): Bell {
   }
 }
 
-/** The two ends of a doorbell within one thread: `shards: 0`. What a ring does it does in the async context of its listener, not of its ringer. */
+/** The two ends of a doorbell within one thread: `shards: 0`. */
 export function localBells(world: World): [Bell, Bell] {
   let open = true
   const actions: [() => void, () => void] = [() => undefined, () => undefined]
   const end = (self: 0 | 1): Bell => ({
     ring: () => void world.immediate(() => open && actions[(1 - self) as 0 | 1]()),
     listen: (onRing) => {
-      actions[self] = AsyncResource.bind(onRing)
+      actions[self] = onRing
     },
     setRef: () => undefined,
     close: () => {

@@ -5,6 +5,7 @@ import * as assert from 'uvu/assert'
 import { suite, until } from '../../../pool-worker/test/kit/kit.ts'
 import type * as contextHandlers from '../fixtures/context-handlers.ts'
 import type * as contextProtocol from '../fixtures/context-protocol.ts'
+import { collectUntil } from '../support/collecting.ts'
 import { atRest, closing, echo, type Peer, startPeer } from '../support/peers.ts'
 import { createPool } from '../support/pools.ts'
 
@@ -72,6 +73,24 @@ for (const shards of [0, 1]) {
       met,
       names.map((name) => Array(10).fill(name)),
     )
+  })
+
+  test(`${where}: what a caller's context holds is let go when he is done, though others keep the clock of the pool going`, async () => {
+    const pool = await open({ shards, maxConnections: 4 })
+    const large = new AsyncLocalStorage<object>()
+    const once = async (): Promise<WeakRef<object>> => {
+      const store = {}
+      await large.run(store, () => contextsOf(pool, 'first')) // who comes first starts the timers
+      return new WeakRef(store)
+    }
+    const [left] = await Promise.all([once(), pool.request('beside')])
+    let goes = true
+    const others = (async () => {
+      while (goes) await pool.request('goes on')
+    })()
+    await collectUntil(() => left.deref() === undefined, 'nothing holds it')
+    goes = false
+    await others
   })
 
   test(`${where}: hooks and handlers are in no caller's context`, async () => {
