@@ -344,24 +344,27 @@ export class Coordinator implements LinkMailbox {
   // Time and abort.
 
   readonly #expired = (call: Call): void => {
+    const { run, lease } = call
+    const { present } = this.#dispatch
     this.#dispatch.flight.caller('expired', call.slot, call.timeoutMs)
-    const { run } = call
-    const present = this.#dispatch.situation()
-    const situation = { ...present, stall: this.#pulse.stall((call.slot ?? run?.line?.slot)?.shard) ?? present.stall }
+    const stall = this.#pulse.stall((call.slot ?? run?.line?.slot)?.shard)
+    if (this.upkeep.dropReady(call)) return this.#waits.reject(call, waitedTooLong(call, present, stall, 'connect'))
+    this.#numbers.timeouts++
     if (run !== undefined) {
-      this.#numbers.timeouts++
-      return this.handling.drop(run, run.line === undefined ? waitedTooLong(call, situation) : ranTooLong(call, run.name, situation))
+      const error = run.line === undefined ? waitedTooLong(call, present, stall) : ranTooLong(call, run.name, present, stall)
+      return this.handling.drop(run, error)
     }
     if (call.queued) {
+      const error = waitedTooLong(call, present, stall) // it tells of its place in the queue
       this.#dispatch.books.cancel(call)
-      this.#numbers.timeouts++
-      this.#waits.reject(call, waitedTooLong(call, situation))
-      return this.#dispatch.act()
+      this.#waits.reject(call, error)
+    } else if (lease !== undefined && call.slot === undefined) {
+      // the lease is given another connection
+      this.#waits.reject(call, waitedTooLong(call, present, stall, present.phase(undefined)))
+    } else {
+      const outcome = this.#dispatch.drop(call)
+      this.#waits.reject(call, answeredTooLate(call, outcome, present, stall))
     }
-    if (this.upkeep.dropReady(call)) return this.#waits.reject(call, waitedTooLong(call, situation))
-    this.#numbers.timeouts++
-    const outcome = this.#dispatch.drop(call)
-    this.#waits.reject(call, answeredTooLate(call, outcome, situation))
     this.#dispatch.act()
   }
 

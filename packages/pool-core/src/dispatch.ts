@@ -13,8 +13,9 @@ import type { Link } from './link.ts'
 import { Nesting } from './nesting.ts'
 import type { Settings } from './options.ts'
 import { Preparing } from './preparing.ts'
-import { connectFailed, nestedAcquire, poolClosed, queueFull, type Situation, type Stall, unavailable, waitedTooLong } from './refusals.ts'
+import { connectFailed, nestedAcquire, poolClosed, queueFull, unavailable, waitedTooLong } from './refusals.ts'
 import { Retries } from './retries.ts'
+import { Situation } from './situation.ts'
 import type { Numbers } from './stats.ts'
 import type { Events } from './telemetry/events.ts'
 import { Flight } from './telemetry/flight.ts'
@@ -39,6 +40,7 @@ export class Dispatch {
   readonly #preparing: Preparing
   readonly #connecting: Connecting
   readonly #exclusive: boolean
+  #present: Situation | undefined = undefined
   #acting = false
   #closing = false
   #cancelSweep: (() => void) | undefined = undefined
@@ -153,7 +155,7 @@ export class Dispatch {
   /** The thread stood still, and the caller's time is up: sent now, the request would only be given up at once. */
   #tooLate(call: Call, slot: Slot, now: number): void {
     this.numbers.timeouts++
-    this.waits.reject(call, waitedTooLong(call, this.situation()))
+    this.waits.reject(call, waitedTooLong(call, this.present))
     this.books.finish(slot, now)
   }
 
@@ -258,11 +260,34 @@ export class Dispatch {
     this.sweepLater(ms)
   }
 
+  /** As it is at this moment. */
   situation(): Situation {
-    const { maxConnections } = this.books.limits
-    const ms = Math.round(this.waits.late)
-    const stall: Stall | undefined = ms > STALL_MS ? { where: 'main', ms } : undefined
-    return { name: this.#settings.name, maxConnections, counts: this.books.counts(), connectError: this.#connecting.lastError, stall }
+    const { books } = this
+    const { maxConnections, pipelining } = books.limits
+    const late = Math.round(this.waits.late)
+    return new Situation({
+      name: this.#settings.name,
+      maxConnections,
+      pipelining,
+      paused: books.paused,
+      counts: books.counts(),
+      connectError: this.#connecting.lastError,
+      stalledMs: late > STALL_MS ? late : 0,
+      waiters: () => books.waiters,
+      holders: () => this.holders(),
+    })
+  }
+
+  /** As it was when it was asked for first in this turn: a hundred thousand may be refused in it. */
+  get present(): Situation {
+    if (this.#present !== undefined) return this.#present
+    queueMicrotask(this.#forget)
+    this.#present = this.situation()
+    return this.#present
+  }
+
+  readonly #forget = (): void => {
+    this.#present = undefined
   }
 
   /** What is told of a line's connection. */

@@ -7,6 +7,7 @@ export {
   type Endpoint,
   fixed,
   type Handlers,
+  type Holder,
   handlersAt,
   lengthPrefixed,
   line,

@@ -4,7 +4,7 @@ import { lateness, type PoolStats, type ShardStats } from './stats.ts'
 
 /** What `pool.stats()` returns: no connection is looked at. */
 export function overview(name: string, { books, links, numbers }: Dispatch, bufferedBytes: number): PoolStats {
-  const { perShard, pendingLeases, pendingRequests, ...counts } = books.counts()
+  const { perShard, pendingLeases, pendingRequests, probing: _, ...counts } = books.counts()
   const shards = perShard.map(({ live, suspect, ...shard }): ShardStats => {
     const host = links[shard.shard]?.host
     return {

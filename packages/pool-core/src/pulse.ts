@@ -67,9 +67,13 @@ export class Pulse {
 
   /** The silence of a suspect shard; without a shard, of the one that is silent longest, if all are suspect. */
   stall(shard: number | undefined): Stall | undefined {
-    const asked = [...this.#watched.values()].filter(({ link }) => shard === undefined || link.shard === shard)
-    if (asked.length === 0 || !asked.every(({ suspect }) => suspect)) return undefined
-    const longest = asked.reduce((most, each) => (each.silence.ms > most.silence.ms ? each : most))
+    let longest: Watched | undefined
+    for (const watched of this.#watched.values()) {
+      if (shard !== undefined && watched.link.shard !== shard) continue
+      if (!watched.suspect) return undefined
+      if (longest === undefined || watched.silence.ms > longest.silence.ms) longest = watched
+    }
+    if (longest === undefined) return undefined
     return { where: 'shard', shard: longest.link.shard, ms: Math.round(longest.silence.ms) }
   }
 

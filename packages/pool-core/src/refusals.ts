@@ -1,7 +1,7 @@
 /** The errors that the coordinator gives to those who wait: what happened, where, and how the pool stood. */
 import { type Outcome, PoolError, type PoolErrorPhase, type Stalled } from '@cenote/pool-worker'
-import type { BooksCounts } from './books/counts.ts'
 import type { Call } from './calls.ts'
+import type { Situation, WaitPhase } from './situation.ts'
 
 /** A thread that stood still, and so made callers wait. */
 export interface Stall {
@@ -11,30 +11,14 @@ export interface Stall {
   readonly shard?: number
 }
 
-/** What every refusal tells of the pool. */
-export interface Situation {
-  readonly name: string
-  readonly maxConnections: number
-  readonly counts: BooksCounts
-  /** Of the last connect that failed since one succeeded. */
-  readonly connectError: PoolError | undefined
-  /** Now, when a time-out is told of. */
-  readonly stall: Stall | undefined
-}
-
-function counted({ counts }: Situation): { connections: number; idle: number; opening: number; pending: number } {
-  const { connections, idle, opening } = counts
-  return { connections, idle, opening, pending: counts.pendingLeases + counts.pendingRequests }
-}
-
-function describe(situation: Situation): string {
-  const { connections, idle, opening, pending } = counted(situation)
-  const { inUse } = situation.counts
-  return `${connections} of ${situation.maxConnections} connections (${inUse} in use, ${idle} idle, ${opening} opening), ${pending} waiting`
+/** Why a time-out may be no fault of the server's: a shard that is silent, or this thread when it stood still. */
+function stallOf(situation: Situation, shard: Stall | undefined): Stall | undefined {
+  if (shard !== undefined) return shard
+  return situation.stalledMs > 0 ? { where: 'main', ms: situation.stalledMs } : undefined
 }
 
 /** What a time-out says of the thread that stood still. */
-function blame({ stall }: Situation): string {
+function blame(stall: Stall | undefined): string {
   if (stall === undefined) return ''
   const { where, ms, shard } = stall
   return where === 'main' ? `; the calling thread stood still for ${ms} ms` : `; shard ${shard} has been silent for ${ms} ms`
@@ -45,59 +29,61 @@ export function beyondBuffer(max: number, phase: PoolErrorPhase, outcome: Outcom
   return new PoolError('RESOURCE_EXHAUSTED', `more than maxBufferedBytes (${max}) would wait on the calling thread`, { phase, outcome })
 }
 
-/** A caller's time was up before it had a connection. */
-export function waitedTooLong(call: Call, situation: Situation): PoolError {
-  const phase: PoolErrorPhase = situation.counts.opening > 0 || situation.connectError !== undefined ? 'connect' : 'queue'
+/** What a caller lacked when its time was up. */
+const LACKED = { queue: 'none in use came back', connect: 'none was opened', probe: 'none was proved fit' } as const
+
+/**
+ * A caller's time was up before it had a connection.
+ *
+ * @param phase - Default: by its place in the queue.
+ * @param shard - The shard that stands still, if that keeps it waiting.
+ */
+export function waitedTooLong(
+  call: Call,
+  situation: Situation,
+  shard?: Stall,
+  phase: WaitPhase = situation.phase(call.run?.ticket ?? call),
+): PoolError {
   const code = call.kind === 'lease' && call.run === undefined ? 'ACQUIRE_TIMEOUT' : 'REQUEST_TIMEOUT'
-  const message = `${situation.name}: no connection within ${call.timeoutMs} ms: ${describe(situation)}${blame(situation)}`
-  return new PoolError(code, message, {
-    phase,
-    outcome: 'not-sent',
-    counts: counted(situation),
-    stalled: situation.stall?.where,
-    cause: situation.connectError,
-  })
+  const { name, text, holders, counts, oldest, connectError } = situation
+  const stall = stallOf(situation, shard)
+  const message = `${name}: no connection within ${call.timeoutMs} ms, ${LACKED[phase]}: ${text}${holders}${blame(stall)}`
+  return new PoolError(code, message, { phase, outcome: 'not-sent', counts, stalled: stall?.where, oldest, cause: connectError })
 }
 
 /** Its caller holds leases by `use`, and waits for a connection that only one who holds it can give back. */
 export function nestedAcquire(held: number, heldMs: number, situation: Situation): PoolError {
   const leases = held === 1 ? 'a lease of' : `${held} leases, the oldest of`
   const message = `${situation.name}: inside pool.use(), which holds ${leases} ${Math.round(heldMs)} ms, this would wait for another`
-  return new PoolError('NESTED_ACQUIRE', `${message}: ${describe(situation)}`, {
+  return new PoolError('NESTED_ACQUIRE', `${message}: ${situation.text}`, {
     phase: 'queue',
     outcome: 'not-sent',
-    counts: counted(situation),
+    counts: situation.counts,
   })
 }
 
 /** A request's time was up after it had gone to a connection. */
-export function answeredTooLate(call: Call, outcome: Outcome, situation: Situation): PoolError {
+export function answeredTooLate(call: Call, outcome: Outcome, situation: Situation, shard?: Stall): PoolError {
   const phase: PoolErrorPhase = outcome === 'not-sent' ? 'send' : 'reply'
-  return new PoolError('REQUEST_TIMEOUT', `${situation.name}: no reply within ${call.timeoutMs} ms${blame(situation)}`, {
-    phase,
-    outcome,
-    counts: counted(situation),
-    stalled: situation.stall?.where,
-  })
+  const stall = stallOf(situation, shard)
+  const message = `${situation.name}: no reply within ${call.timeoutMs} ms${blame(stall)}`
+  return new PoolError('REQUEST_TIMEOUT', message, { phase, outcome, counts: situation.counts, stalled: stall?.where })
 }
 
 /** A handler's time was up. */
-export function ranTooLong(call: Call, handler: string, situation: Situation): PoolError {
-  const message = `${situation.name}: the handler '${handler}' has not ended within ${call.timeoutMs} ms${blame(situation)}`
-  return new PoolError('REQUEST_TIMEOUT', message, {
-    phase: 'handler',
-    outcome: 'maybe-executed',
-    counts: counted(situation),
-    stalled: situation.stall?.where,
-  })
+export function ranTooLong(call: Call, handler: string, situation: Situation, shard?: Stall): PoolError {
+  const stall = stallOf(situation, shard)
+  const message = `${situation.name}: the handler '${handler}' has not ended within ${call.timeoutMs} ms${blame(stall)}`
+  const { counts } = situation
+  return new PoolError('REQUEST_TIMEOUT', message, { phase: 'handler', outcome: 'maybe-executed', counts, stalled: stall?.where })
 }
 
 /** `maxPending` wait already. */
 export function queueFull(situation: Situation): PoolError {
-  return new PoolError('QUEUE_FULL', `${situation.name}: no more callers may wait: ${describe(situation)}`, {
+  return new PoolError('QUEUE_FULL', `${situation.name}: no more callers may wait: ${situation.text}`, {
     phase: 'queue',
     outcome: 'not-sent',
-    counts: counted(situation),
+    counts: situation.counts,
   })
 }
 
@@ -106,7 +92,7 @@ export function connectFailed(cause: PoolError, situation: Situation): PoolError
   return new PoolError(cause.code, `${situation.name}: ${cause.message}`, {
     phase: 'connect',
     outcome: 'not-sent',
-    counts: counted(situation),
+    counts: situation.counts,
     cause: cause.cause ?? cause,
   })
 }
@@ -117,7 +103,7 @@ export function unavailable(cause: PoolError | undefined, failures: number, maxM
   return new PoolError('UNAVAILABLE', `${situation.name}: ${tries}: ${cause?.message}`, {
     phase: 'connect',
     outcome: 'not-sent',
-    counts: counted(situation),
+    counts: situation.counts,
     cause,
   })
 }
@@ -134,6 +120,6 @@ export function connectionLost(message: string, outcome: Outcome, cause?: unknow
 
 /** The same error for a caller of whom more is known. */
 export function withOutcome(error: PoolError, outcome: Outcome): PoolError {
-  const { code, message, phase, counts, stalled, cause } = error
-  return new PoolError(code, message, { phase, outcome, counts, stalled, cause })
+  const { code, message, phase, counts, stalled, oldest, cause } = error
+  return new PoolError(code, message, { phase, outcome, counts, stalled, oldest, cause })
 }

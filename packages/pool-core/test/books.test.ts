@@ -294,7 +294,17 @@ test('counts add up', () => {
   rig.lease()
 
   const { perShard, ...total } = rig.books.counts()
-  const expected = { connections: 5, idle: 0, opening: 2, inUse: 1, resetting: 1, closing: 1, pendingLeases: 2, pendingRequests: 1 }
+  const expected = {
+    connections: 5,
+    idle: 0,
+    opening: 2,
+    inUse: 1,
+    resetting: 1,
+    closing: 1,
+    pendingLeases: 2,
+    pendingRequests: 1,
+    probing: 0,
+  }
   assert.equal(total, expected)
   assert.is(perShard.length, 2)
   assert.is(

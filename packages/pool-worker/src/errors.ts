@@ -71,12 +71,25 @@ export interface PoolCounts {
   readonly pending: number
 }
 
+/** One who held a connection while others waited: `pool.leases()` tells more of him. */
+export interface Holder {
+  /** A lease, its `stream()`, or a handler that ran. */
+  readonly kind: 'lease' | 'stream' | 'handler'
+  /** The connection's id, unique within the pool's life. */
+  readonly connection: string
+  /** For how many milliseconds. */
+  readonly heldMs: number
+  /** Of a handler: its name. */
+  readonly handler?: string | undefined
+}
+
 /** What a `PoolError` is made with besides its code and message. */
 export interface PoolErrorDetails {
   readonly phase?: PoolErrorPhase | undefined
   readonly outcome?: Outcome | undefined
   readonly counts?: PoolCounts | undefined
   readonly stalled?: Stalled | undefined
+  readonly oldest?: readonly Holder[] | undefined
   readonly cause?: unknown
 }
 
@@ -103,6 +116,8 @@ export class PoolError extends Error {
   readonly counts: PoolCounts | undefined
   /** Of a time-out, when it is not the server that was slow: which thread stood still. The message says for how long. */
   readonly stalled: Stalled | undefined
+  /** Of a wait for a connection that was too long: who held connections longest, at most three. The message says how many more. */
+  readonly oldest: readonly Holder[] | undefined
 
   constructor(code: PoolErrorCode, message: string, details: PoolErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause })
@@ -111,6 +126,7 @@ export class PoolError extends Error {
     this.outcome = details.outcome
     this.counts = details.counts
     this.stalled = details.stalled
+    this.oldest = details.oldest
     Object.defineProperty(this, BRAND, { value: true })
   }
 
@@ -175,7 +191,9 @@ export interface ErrorData {
   readonly syscall?: string | undefined
   readonly phase?: PoolErrorPhase | undefined
   readonly outcome?: Outcome | undefined
+  readonly counts?: PoolCounts | undefined
   readonly stalled?: Stalled | undefined
+  readonly oldest?: readonly Holder[] | undefined
   readonly cause?: ErrorData | undefined
   readonly errors?: readonly ErrorData[] | undefined
 }
@@ -206,7 +224,9 @@ function encode(thrown: unknown, depth: number): ErrorData {
     syscall: string(syscall),
     phase: pool?.phase,
     outcome: pool?.outcome,
+    counts: pool?.counts,
     stalled: pool?.stalled,
+    oldest: pool?.oldest,
     cause: deeper && thrown.cause !== undefined ? encodeError(thrown.cause, depth + 1) : undefined,
     // Half the depth each: sixteen errors that hold one another would else be 16⁸.
     errors: deeper && Array.isArray(errors) ? errors.slice(0, 16).map((error) => encodeError(error, depth + MAX_DEPTH / 2)) : undefined,
@@ -232,8 +252,8 @@ export function decodeError(data: ErrorData): Error {
 function rebuild(data: ErrorData, cause: Error | undefined): Error {
   // The codes of these two were made by the constructors above.
   if (data.type === 'pool') {
-    const { phase, outcome, stalled } = data
-    return new PoolError(data.code as PoolErrorCode, data.message, { phase, outcome, stalled, cause })
+    const { phase, outcome, counts, stalled, oldest } = data
+    return new PoolError(data.code as PoolErrorCode, data.message, { phase, outcome, counts, stalled, oldest, cause })
   }
   if (data.type === 'reply') return new ReplyError(String(data.code), data.message)
   const options = cause === undefined ? undefined : { cause }

@@ -31,6 +31,14 @@ test('which thread stood still is known across a thread too', () => {
   assert.equal([back.stalled, back.cause.stalled], ['shard', 'main'])
 })
 
+test('how the pool stood, and who held its connections, is known across a thread too', () => {
+  const counts = { connections: 2, idle: 0, opening: 1, pending: 7 }
+  const oldest = [{ kind: 'handler', connection: '0/1/2', heldMs: 5, handler: 'sum' } as const]
+  const back = cross(new PoolError('ACQUIRE_TIMEOUT', 'late', { counts, oldest }))
+  assert.ok(PoolError.is(back))
+  assert.equal([back.counts, back.oldest], [counts, oldest])
+})
+
 test('a ReplyError keeps its class and code', () => {
   const back = cross(new ReplyError('WRONGTYPE', 'WRONGTYPE Operation against a key'))
 

@@ -28,6 +28,8 @@ export interface ShardCounts extends ConnectionCounts {
 
 /** All shards together. */
 export interface BooksCounts extends ConnectionCounts {
+  /** Of `opening`: those being probed. */
+  readonly probing: number
   readonly pendingLeases: number
   readonly pendingRequests: number
   readonly perShard: readonly ShardCounts[]
@@ -42,7 +44,8 @@ export function countBooks(placement: Placement, pending: Pending): BooksCounts 
     perShard.push({ shard, live, suspect, connections, ...countStates(home.tally), handlers })
   }
   const { connections, tally } = placement
-  return { connections, ...countStates(tally), pendingLeases: pending.leases, pendingRequests: pending.requests, perShard }
+  const { probing } = tally
+  return { connections, ...countStates(tally), probing, pendingLeases: pending.leases, pendingRequests: pending.requests, perShard }
 }
 
 function countStates(tally: Tally): Omit<ConnectionCounts, 'connections'> {
