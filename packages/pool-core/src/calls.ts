@@ -6,6 +6,7 @@ import type { Lease } from './lease.ts'
 import type { Outcomes } from './outcomes.ts'
 import { withOutcome } from './refusals.ts'
 import type { Run } from './runs.ts'
+import type { SignalWatch } from './signals.ts'
 import type { CallTrace } from './telemetry/traces.ts'
 
 /**
@@ -24,6 +25,11 @@ export class Call implements Waiter, Timed {
   wheelNext: Timed | undefined = undefined
   wheelPrev: Timed | undefined = undefined
   wheelBucket = -1
+
+  /** Of its signal, until it settles. */
+  watch: SignalWatch | undefined = undefined
+  watchNext: Call | undefined = undefined
+  watchPrev: Call | undefined = undefined
 
   /** In the link's table while in flight, else -1. */
   id = -1
@@ -55,8 +61,6 @@ export class Call implements Waiter, Timed {
   readonly idempotent: boolean
   readonly #resolve: (value: never) => void
   readonly #reject: (error: unknown) => void
-  #signal: AbortSignal | undefined = undefined
-  #onAbort: (() => void) | undefined = undefined
 
   constructor(
     kind: WaiterKind,
@@ -76,13 +80,6 @@ export class Call implements Waiter, Timed {
     this.idempotent = idempotent
   }
 
-  /** Calls `onAbort` when the signal aborts before the call has settled. */
-  watch(signal: AbortSignal, onAbort: () => void): void {
-    this.#signal = signal
-    this.#onAbort = onAbort
-    signal.addEventListener('abort', onAbort, { once: true })
-  }
-
   resolve(value: unknown): void {
     this.#end()
     if (this.outcomes !== undefined) this.outcomes.succeeded++
@@ -98,9 +95,7 @@ export class Call implements Waiter, Timed {
 
   #end(): void {
     this.settled = true
-    if (this.#onAbort === undefined) return
-    this.#signal?.removeEventListener('abort', this.#onAbort)
-    this.#onAbort = this.#signal = undefined
+    this.watch?.remove(this)
   }
 }
 

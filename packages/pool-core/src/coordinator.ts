@@ -356,7 +356,7 @@ export class Coordinator implements LinkMailbox {
     }
     if (call.queued) {
       const error = waitedTooLong(call, present, stall) // it tells of its place in the queue
-      this.#dispatch.books.cancel(call)
+      this.#dispatch.books.cancel([call])
       this.#waits.reject(call, error)
     } else if (lease !== undefined && call.slot === undefined) {
       // the lease is given another connection
@@ -368,13 +368,18 @@ export class Coordinator implements LinkMailbox {
     this.#dispatch.act()
   }
 
-  readonly #aborted = (call: Call, reason: unknown): void => {
+  /** A signal was aborted. First all of its calls leave the queue, so that none is served in the place of another. */
+  readonly #aborted = (calls: readonly Call[], reason: unknown): void => {
+    this.#dispatch.books.cancel(calls.map((call) => call.run?.ticket ?? call))
+    for (const call of calls) this.#abort(call, reason)
+    this.#dispatch.act()
+  }
+
+  #abort(call: Call, reason: unknown): void {
     call.aborted = true
     this.#dispatch.flight.caller('aborted', call.slot, 0)
     if (call.run !== undefined) return this.handling.drop(call.run, reason)
-    if (call.queued) this.#dispatch.books.cancel(call)
-    else if (!this.upkeep.dropReady(call)) this.#dispatch.drop(call)
+    if (!this.upkeep.dropReady(call)) this.#dispatch.drop(call)
     this.#waits.reject(call, reason)
-    this.#dispatch.act()
   }
 }

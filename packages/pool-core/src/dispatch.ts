@@ -13,7 +13,7 @@ import type { Link } from './link.ts'
 import { Nesting } from './nesting.ts'
 import type { Settings } from './options.ts'
 import { Preparing } from './preparing.ts'
-import { connectFailed, nestedAcquire, poolClosed, queueFull, unavailable, waitedTooLong } from './refusals.ts'
+import { connectFailed, nestedAcquire, poolClosed, queueFull, stackless, unavailable, waitedTooLong } from './refusals.ts'
 import { Retries } from './retries.ts'
 import { Situation } from './situation.ts'
 import type { Numbers } from './stats.ts'
@@ -122,7 +122,7 @@ export class Dispatch {
   #refuseNested(call: Call, held: readonly Hold[]): void {
     const oldest = held.at(-1)
     if (oldest === undefined || !this.books.dependsOnHolders(call)) return
-    this.books.cancel(call)
+    this.books.cancel([call])
     this.waits.reject(call, nestedAcquire(held.length, this.#world.now() - oldest.grantedAt, this.situation()))
     this.act()
   }
@@ -224,8 +224,9 @@ export class Dispatch {
   }
 
   #refuseAll(reason: () => PoolError): void {
-    // One may be served while those before it leave the queue. Only calls are put into the books.
-    for (const waiter of [...this.books.waiters]) if (this.books.cancel(waiter)) this.waits.reject(waiter as Call, reason())
+    const waiters = [...this.books.waiters] as Call[] // only calls are put into the books
+    this.books.cancel(waiters)
+    for (const waiter of waiters) this.waits.reject(waiter, stackless(reason))
   }
 
   /** Ends a connection now. Its calls fail; its permit returns when the shard has closed it. */

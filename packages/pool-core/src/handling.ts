@@ -119,8 +119,8 @@ export class Handling {
     this.#dispatch.waits.reject(run.call, reason)
     const { line, ticket } = run
     if (line?.run === run) this.#dispatch.links[line.slot.shard]?.cancelRun(line.slot, run.id)
-    else if (ticket?.queued === true) {
-      this.#dispatch.books.cancel(ticket)
+    else if (ticket?.settled === false) {
+      this.#dispatch.books.cancel([ticket])
       this.#dispatch.waits.reject(ticket, reason)
       this.#dispatch.act()
     }

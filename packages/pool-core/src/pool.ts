@@ -121,9 +121,13 @@ export class Pool<Req = never, Rep = never, Module = Record<never, never>> {
    * await using lease = await pool.acquire({ timeoutMs: 2_000 })
    * console.log(await lease.request(['PING'])) // PONG
    */
-  async acquire(options: AcquireOptions = {}): Promise<Lease<Req, Rep>> {
-    const checked = checkCallOptions(options, ['timeoutMs', 'signal', 'priority'])
-    return (await this.#coordinator.leasing.acquire(checked)) as Lease<Req, Rep> // the protocol's types are known here alone
+  acquire(options: AcquireOptions = {}): Promise<Lease<Req, Rep>> {
+    try {
+      const checked = checkCallOptions(options, ['timeoutMs', 'signal', 'priority'])
+      return this.#coordinator.leasing.acquire(checked) as Promise<Lease<Req, Rep>> // the protocol's types are known here alone
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
   /**

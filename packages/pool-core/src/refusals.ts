@@ -11,6 +11,21 @@ export interface Stall {
   readonly shard?: number
 }
 
+/**
+ * Makes an error for one of many who are refused at once, by a clock or by the end of the pool: without a stack, which would show nothing
+ * of its caller. For a hundred thousand of them that takes half a second less.
+ */
+export function stackless(make: () => PoolError): PoolError {
+  if (Object.isFrozen(Error)) return make()
+  const { stackTraceLimit } = Error
+  Error.stackTraceLimit = 0
+  try {
+    return make()
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit
+  }
+}
+
 /** Why a time-out may be no fault of the server's: a shard that is silent, or this thread when it stood still. */
 function stallOf(situation: Situation, shard: Stall | undefined): Stall | undefined {
   if (shard !== undefined) return shard
@@ -48,7 +63,8 @@ export function waitedTooLong(
   const { name, text, holders, counts, oldest, connectError } = situation
   const stall = stallOf(situation, shard)
   const message = `${name}: no connection within ${call.timeoutMs} ms, ${LACKED[phase]}: ${text}${holders}${blame(stall)}`
-  return new PoolError(code, message, { phase, outcome: 'not-sent', counts, stalled: stall?.where, oldest, cause: connectError })
+  const details = { phase, outcome: 'not-sent', counts, stalled: stall?.where, oldest, cause: connectError } as const
+  return stackless(() => new PoolError(code, message, details))
 }
 
 /** Its caller holds leases by `use`, and waits for a connection that only one who holds it can give back. */
@@ -67,7 +83,8 @@ export function answeredTooLate(call: Call, outcome: Outcome, situation: Situati
   const phase: PoolErrorPhase = outcome === 'not-sent' ? 'send' : 'reply'
   const stall = stallOf(situation, shard)
   const message = `${situation.name}: no reply within ${call.timeoutMs} ms${blame(stall)}`
-  return new PoolError('REQUEST_TIMEOUT', message, { phase, outcome, counts: situation.counts, stalled: stall?.where })
+  const details = { phase, outcome, counts: situation.counts, stalled: stall?.where }
+  return stackless(() => new PoolError('REQUEST_TIMEOUT', message, details))
 }
 
 /** A handler's time was up. */

@@ -35,6 +35,7 @@ export class Situation {
   readonly stalledMs: number
   readonly #view: View
   #text: string | undefined = undefined
+  #holders: string | undefined = undefined
   #oldest: readonly Holder[] | undefined = undefined
   #more = 0
   #served: ReadonlyMap<Waiter, WaitPhase> | undefined = undefined
@@ -62,12 +63,8 @@ export class Situation {
 
   /** The same in words, with their ages; empty when nobody holds any. */
   get holders(): string {
-    const named = this.oldest.map(({ kind, handler, connection, heldMs }) => {
-      const who = kind === 'handler' ? `the handler '${handler}'` : `a ${kind}`
-      return `${who} (${connection}) for ${heldMs} ms`
-    })
-    if (named.length === 0) return ''
-    return `; held longest by ${named.join(', ')}${this.#more > 0 ? ` and ${this.#more} more` : ''}`
+    this.#holders ??= this.#name()
+    return this.#holders
   }
 
   /**
@@ -115,6 +112,15 @@ export class Situation {
     const states = `${counts.inUse} in use, ${idle} idle, ${opening} opening`
     const notes = `${paused ? ', paused' : ''}${counts.perShard.some(({ live }) => live) ? '' : ', no shard is live'}`
     return `${connections} of ${maxConnections} connections (${states}), ${pending} waiting${notes}`
+  }
+
+  #name(): string {
+    const named = this.oldest.map(({ kind, handler, connection, heldMs }) => {
+      const who = kind === 'handler' ? `the handler '${handler}'` : `a ${kind}`
+      return `${who} (${connection}) for ${heldMs} ms`
+    })
+    if (named.length === 0) return ''
+    return `; held longest by ${named.join(', ')}${this.#more > 0 ? ` and ${this.#more} more` : ''}`
   }
 
   #find(): readonly Holder[] {

@@ -1,6 +1,7 @@
 /** Who waits, until when: the deadlines, the abort signals, and the count that keeps the process alive. */
 import { Deadlines, type Timed, type World } from '@cenote/pool-worker'
 import type { Call } from './calls.ts'
+import { Signals } from './signals.ts'
 
 /**
  * Every call passes `begin` once and `settle` or `reject` once. A held lease counts by `hold` and `letGo`. While anything
@@ -9,7 +10,7 @@ import type { Call } from './calls.ts'
 export class Waits {
   readonly #world: World
   readonly #deadlines: Deadlines
-  readonly #aborted: (call: Call, reason: unknown) => void
+  readonly #signals: Signals
   readonly #refs: (on: boolean) => void
   #held = 0
   #refed = false
@@ -19,18 +20,18 @@ export class Waits {
   /**
    * @param expired - A call's deadline has passed; it is not settled yet.
    * @param catchUp - Reads what has arrived, before anything expires: a reply already there wins.
-   * @param aborted - A call's signal was aborted; it is not settled yet.
+   * @param aborted - A signal was aborted, and what waits under it; nothing of that is settled yet.
    * @param refs - Whether the pool keeps the process alive.
    */
   constructor(
     world: World,
     expired: (call: Call) => void,
     catchUp: () => void,
-    aborted: (call: Call, reason: unknown) => void,
+    aborted: (calls: readonly Call[], reason: unknown) => void,
     refs: (on: boolean) => void,
   ) {
     this.#world = world
-    this.#aborted = aborted
+    this.#signals = new Signals(aborted)
     this.#refs = refs
     this.#deadlines = new Deadlines(world, (entry: Timed) => expired(entry as Call), catchUp) // only calls are added
   }
@@ -66,7 +67,7 @@ export class Waits {
       this.reject(call, signal.reason)
       return false
     }
-    call.watch(signal, () => this.#aborted(call, signal.reason))
+    this.#signals.watch(call, signal)
     return true
   }
 

@@ -146,6 +146,18 @@ test('a reservation is lifted when its lease gives up, and requests that wait us
   assert.is(request.slot, slot)
 })
 
+test('those who give up together do so before anybody is served for it, them included', () => {
+  const rig = new Rig({ maxConnections: 1, pipelining: 4 })
+  const slot = rig.idle()
+  rig.request()
+  const lease = rig.lease()
+  const [gone, stays] = [rig.request(), rig.request()]
+  assert.ok(rig.cancel(lease, gone))
+
+  assert.is(gone.slot, undefined)
+  assert.is(stays.slot, slot)
+})
+
 test('a reservation is lifted when its lease is served elsewhere', () => {
   const rig = new Rig({ maxConnections: 2, pipelining: 4 })
   const [a, b] = [rig.leased(), rig.leased()]

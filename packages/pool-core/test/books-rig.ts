@@ -129,12 +129,16 @@ export class Rig {
     })
   }
 
-  cancel(caller: Caller): boolean {
-    const place = this.waiting.indexOf(caller)
-    if (place >= 0) this.waiting.splice(place, 1)
-    const found = this.step(() => this.books.cancel(caller))
-    assert.is(found, place >= 0)
-    return found
+  /** Whoever of them waits leaves the queue. Returns whether all have waited. */
+  cancel(...callers: Caller[]): boolean {
+    const queued = callers.map((caller) => caller.queued)
+    for (const [index, caller] of callers.entries()) {
+      const place = this.waiting.indexOf(caller)
+      assert.is(queued[index], place >= 0)
+      if (place >= 0) this.waiting.splice(place, 1)
+    }
+    this.step(() => this.books.cancel(callers))
+    return queued.every(Boolean)
   }
 
   /** Ends the oldest request of a connection. */

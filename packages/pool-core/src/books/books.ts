@@ -113,12 +113,10 @@ export class Books {
     return !this.#paused && this.#pending.aloneUpTo(waiter) > this.#limits.maxConnections - this.#placement.tally.leased
   }
 
-  /** Takes a waiter out of the queue. A connection being opened for it stays in the pool. False: it does not wait. */
-  cancel(waiter: Waiter): boolean {
-    if (!waiter.queued) return false
-    this.#pending.remove(waiter)
+  /** Takes waiters out of the queue, all before anybody is served for it. Connections being opened for them stay in the pool. */
+  cancel(waiters: readonly Waiter[]): void {
+    for (const waiter of waiters) if (waiter.queued) this.#pending.remove(waiter)
     this.#serve()
-    return true
   }
 
   /** One request of a shared connection has ended, or an abandoned one's place has become free. */
