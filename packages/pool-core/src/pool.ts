@@ -110,7 +110,9 @@ export class Pool<Req = never, Rep = never, Module = Record<never, never>> {
    * @param options.signal - Ends the wait with `signal.reason`. A connection being opened stays in the pool.
    * @throws PoolError `ACQUIRE_TIMEOUT`: the budget is spent; `cause` is the last connect error, if any.
    * @throws PoolError `QUEUE_FULL`: `maxPending` wait already.
-   * @throws PoolError `CONNECT_FAILED`, `CONNECT_TIMEOUT`, `TLS_REJECTED`, `AUTH_FAILED`, `HOOK_FAILED`: no connection is open, and the last attempt failed.
+   * @throws PoolError `CONNECT_FAILED`, `CONNECT_TIMEOUT`, `TLS_REJECTED`, `AUTH_FAILED`, `HOOK_FAILED`: no connection is open, and the last of
+   *   `failFastAfter` connects in a row has failed so.
+   * @throws PoolError `UNAVAILABLE`: that was before this call; it does not wait. `cause` is why the last connect failed.
    * @throws PoolError `POOL_CLOSED`, `BAD_OPTION`.
    * @see HikariCP `connectionTimeout` (one budget), puddle `Acquire` (what becomes of a cancelled caller's connection)
    *
