@@ -1,5 +1,6 @@
 /** How connecting goes: the books are told, the pause after a failure is kept, and whoever listens hears of it. */
-import { type PoolError, type PoolErrorCode, printEndpoint, type World } from '@cenote/pool-worker'
+import { type CloseReason, PoolError, type PoolErrorCode, printEndpoint, type World } from '@cenote/pool-worker'
+import { isStillborn } from './books/admission.ts'
 import type { Books } from './books/books.ts'
 import type { Slot } from './books/slots.ts'
 import type { Settings } from './options.ts'
@@ -51,12 +52,28 @@ export class Connecting {
 
   /** A connection did not come. */
   failed(slot: Slot, error: PoolError): void {
-    const { admission } = this.#books
-    const { down } = admission
     this.#numbers.connectFailed(slot)
     this.#flight.pool('connect-failed', 0, slot)
     this.#events.emit('connectFailed', () => ({ endpoint: this.#name, error }))
-    if (error.stalled !== undefined) return this.#books.gone(slot, this.#world.now()) // it was no fault of the endpoint's
+    if (error.stalled === undefined) this.#fail(slot, error)
+    else this.#books.gone(slot, this.#world.now()) // it was no fault of the endpoint's
+  }
+
+  /** The server has ended an open connection. Returns an error if its connect counts as failed after all. */
+  lost(slot: Slot, reason: CloseReason, cause: Error | undefined): PoolError | undefined {
+    if (!isStillborn(slot, this.#world.now())) {
+      this.#books.gone(slot, this.#world.now())
+      return undefined
+    }
+    const message = `the connection ended as soon as it was open: ${reason}`
+    const error = new PoolError('CONNECT_FAILED', message, { phase: 'connect', outcome: 'not-sent', cause })
+    this.#fail(slot, error)
+    return error
+  }
+
+  #fail(slot: Slot, error: PoolError): void {
+    const { admission } = this.#books
+    const { down } = admission
     this.#lastError = error
     const restMs = this.#books.failed(slot, this.#world.now(), FINAL.has(error.code), this.#world.random())
     if (restMs !== undefined) {

@@ -195,7 +195,8 @@ export class Coordinator implements LinkMailbox {
     }
     this.#ended(line, line.closing ?? info.reason, PoolError.is(cause) ? cause : undefined)
     this.handling.ended(line) // one that waits still: of a handler that has begun, DONE came before
-    this.#dispatch.books.gone(slot, this.#world.now())
+    if (line.closing === undefined) this.#dispatch.lost(slot, info.reason, cause)
+    else this.#dispatch.books.gone(slot, this.#world.now())
     this.#bereave(line, calls, info.reason, cause, written)
     this.#refill()
   }

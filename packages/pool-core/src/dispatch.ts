@@ -207,6 +207,16 @@ export class Dispatch {
     this.#preparing.failed(this.#settings.endpoint)
     this.#connecting.failed(slot, error)
     this.act()
+    this.#tellHopeless(error)
+  }
+
+  /** The server has ended an open connection. */
+  lost(slot: Slot, reason: CloseReason, cause: Error | undefined): void {
+    const error = this.#connecting.lost(slot, reason, cause)
+    if (error !== undefined) this.#tellHopeless(error)
+  }
+
+  #tellHopeless(error: PoolError): void {
     if (!this.#hopeless) return
     const situation = this.situation()
     this.#refuseAll(() => connectFailed(error, situation))

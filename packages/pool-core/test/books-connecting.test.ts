@@ -1,5 +1,6 @@
 import * as assert from 'uvu/assert'
 import { suite } from '../../pool-worker/test/kit/kit.ts'
+import { isStillborn } from '../src/books/admission.ts'
 import type { Slot } from '../src/books/slots.ts'
 import { Rig } from './books-rig.ts'
 
@@ -124,6 +125,45 @@ test('a lease that lives keeps the endpoint up: others wait for it', () => {
   assert.not(rig.books.admission.down)
   rig.release(slot)
   assert.is(waiter.slot, slot)
+})
+
+test('a connection that its server ends as soon as it is open, and unused, is one that did not come', () => {
+  const rig = new Rig({ maxConnections: 4, minConnections: 2, failFastAfter: 3 })
+  rig.step(() => rig.books.refill(rig.now))
+  const [first, second] = rig.in('opening')
+  assert.ok(first && second)
+  rig.ready(first)
+  rig.ready(second)
+  assert.not(isStillborn(first, rig.now + 1_000))
+  assert.ok(isStillborn(first, rig.now + 999))
+  assert.equal([rig.fail(first), rig.fail(second)], [rig.chance * 100, undefined])
+  assert.is(rig.books.admission.failures, 1)
+  for (let failures = 2; failures <= 4; failures++) {
+    rig.rested()
+    const slot = opening(rig)
+    rig.ready(slot)
+    assert.is(rig.books.admission.failures, 0)
+    rig.fail(slot)
+    assert.is(rig.books.admission.failures, failures)
+    assert.is(rig.books.admission.down, failures >= 3)
+    for (const other of rig.in('opening')) rig.gone(other) // that the success had let begin
+  }
+})
+
+test('a connection that somebody has used is none such, nor one that others live beside', () => {
+  const rig = new Rig({ maxConnections: 4, failFastAfter: 1 })
+  const slot = rig.idle()
+  assert.not(isStillborn(slot, rig.now))
+  const other = rig.lease()
+  assert.is(other.slot, slot)
+  assert.not(isStillborn(slot, rig.now))
+  rig.step(() => rig.books.resize(4, 2, rig.now))
+  rig.step(() => rig.books.refill(rig.now))
+  const fresh = opening(rig)
+  rig.ready(fresh)
+  assert.ok(isStillborn(fresh, rig.now))
+  rig.fail(fresh)
+  assert.not(rig.books.admission.down)
 })
 
 test('a connect that was given up counts neither as a success nor as a failure', () => {

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check'
 import * as assert from 'uvu/assert'
 import { suite } from '../../pool-worker/test/kit/kit.ts'
+import { isStillborn } from '../src/books/admission.ts'
 import { keepAlive } from '../src/books/keep-alive.ts'
 import { Rig } from './books-rig.ts'
 
@@ -61,6 +62,7 @@ const acts: Record<string, Act> = {
   fail: (rig, chance) => withSlot(rig, ['opening'], chance, (slot) => void rig.fail(slot, chance % 5 === 0)),
   failAgain: (rig, chance) => withSlot(rig, ['opening'], chance, (slot) => void rig.fail(slot)),
   failLate: (rig, chance) => withSlot(rig, ['closing'], chance, (slot) => void rig.fail(slot)),
+  stillborn: (rig, chance) => withSlot(rig, ['idle'], chance, (slot) => void (isStillborn(slot, rig.now) && rig.fail(slot))),
   rested: (rig) => rig.rested(),
   restedAgain: (rig) => rig.rested(),
   refill: (rig) => rig.step(() => rig.books.refill(rig.now)),

@@ -1,5 +1,17 @@
 /** Connecting to one endpoint: how many at a time, the pause after a failure, and when it is called down. */
 import { backoffMs } from '../backoff.ts'
+import type { Slot } from './slots.ts'
+
+/** In ms: what its server ends unused within this time was no connection. */
+const STILLBORN_MS = 1_000
+
+/**
+ * Whether a connection that its server has ended was of no use to anybody: just opened, and idle since or found dead at once. So answers
+ * what stands before a server that is down, or a server that has too many already; opening others at once would go on for ever.
+ */
+export function isStillborn({ state, uses, idleSince }: Slot, now: number): boolean {
+  return (state === 'idle' || state === 'closing') && uses === 0 && now - idleSince < STILLBORN_MS
+}
 
 /** What admission keeps to. */
 export interface AdmissionLimits {
@@ -42,11 +54,13 @@ export class Admission {
     return !this.resting && this.connecting < this.limit
   }
 
-  /** A connect has succeeded. A rest under way goes on. */
-  succeeded(): void {
+  /** A connect has succeeded. A rest under way goes on. Returns the failures in a row before it. */
+  succeeded(): number {
+    const before = this.failures
     this.failures = 0
     this.down = false
     this.limit = Math.min(this.#limits.maxConnecting, this.limit * 2)
+    return before
   }
 
   /**
@@ -55,14 +69,15 @@ export class Admission {
    * @param live - Whether a connection of the endpoint is open.
    * @param final - Whether trying again can hardly help: it counts for as many as it takes.
    * @param chance - At least 0, below 1: how much of the longest pause is taken.
+   * @param before - Of one that seemed to have succeeded: the failures in a row before it.
    * @returns Milliseconds until `rested` must be called; undefined: it is to be called already.
    */
-  failed(live: boolean, final: boolean, chance: number): number | undefined {
+  failed(live: boolean, final: boolean, chance: number, before: number): number | undefined {
     const { failFastAfter, backoff } = this.#limits
     const rests = !this.resting
     this.limit = 1
     this.resting = true
-    if (rests) this.failures++
+    this.failures = Math.max(this.failures + (rests ? 1 : 0), before + 1)
     const enough = this.failures >= failFastAfter || (final && failFastAfter !== Number.POSITIVE_INFINITY)
     if (enough && !live) this.down = true
     return rests ? backoffMs(backoff, this.failures, chance) : undefined

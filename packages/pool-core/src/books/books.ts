@@ -159,10 +159,10 @@ export class Books {
   /** A connection was opened. `chance`, at least 0 and below 1, is how much of the jitter its lifetime loses. */
   opened(slot: Slot, now: number, chance: number): void {
     this.#now = now
-    this.admission.succeeded()
+    slot.failuresBefore = this.admission.succeeded()
     if (slot.state === 'closing') return this.#serve()
     expect(slot, slot.state === 'opening', 'opened')
-    slot.expiresAt = this.#sizing.expiry(now, chance)
+    this.#sizing.bear(slot, now, chance)
     this.#available(slot)
   }
 
@@ -207,9 +207,9 @@ export class Books {
     this.#serve()
   }
 
-  /** A connect has failed. `final`, `chance` and what is returned: see `Admission.failed`. */
+  /** A connect has failed, or was stillborn. `final`, `chance` and what is returned: see `Admission.failed`. */
   failed(slot: Slot, now: number, final: boolean, chance: number): number | undefined {
-    const restMs = this.admission.failed(this.open > 0, final, chance)
+    const restMs = this.admission.failed(this.open > (slot.state === 'idle' ? 1 : 0), final, chance, slot.failuresBefore)
     this.gone(slot, now)
     return restMs
   }
@@ -342,8 +342,7 @@ export class Books {
   #give(slot: Slot, oldest: Waiter): void {
     if (oldest.kind === 'lease') {
       this.#lend(slot)
-      this.#grant(slot, oldest)
-      return
+      return this.#grant(slot, oldest)
     }
     slot.reserved = false
     slot.inFlight = 0

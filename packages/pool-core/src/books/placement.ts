@@ -199,6 +199,7 @@ export class Placement {
     if (state !== 'free') return
     slot.inFlight = 0
     slot.uses = 0
+    slot.failuresBefore = 0
     slot.expiresAt = slot.keepAliveMs = Number.POSITIVE_INFINITY
     slot.worn = undefined
   }

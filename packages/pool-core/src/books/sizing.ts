@@ -89,9 +89,10 @@ export class Sizing {
     while (this.#placement.tally.idle + this.#placement.coming < this.#limits.minIdle + wanted && this.open()) {}
   }
 
-  /** When a connection born now has had its time; `chance` is at least 0, below 1. */
-  expiry(now: number, chance: number): number {
-    return now + this.#limits.maxLifetimeMs * (1 - chance * JITTER)
+  /** A connection is born; `chance` is at least 0, below 1. */
+  bear(slot: Slot, now: number, chance: number): void {
+    slot.idleSince = now
+    slot.expiresAt = now + this.#limits.maxLifetimeMs * (1 - chance * JITTER)
   }
 
   /** Closes what is idle too long or older than its lifetime. Returns when to look again. */

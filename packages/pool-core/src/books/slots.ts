@@ -31,9 +31,11 @@ export class Slot {
   blocked = false
   /** Its connect is one of those that its endpoint's admission counts. */
   admitted = false
+  /** Failed connects in a row before its own. */
+  failuresBefore = 0
   /** A handler runs on it. */
   handler = false
-  /** When it became idle, in ms. */
+  /** When it was opened, or became idle last, in ms. */
   idleSince = 0
   /** While idle: until when it may stay so, and be used again. */
   idleUntil: number = Number.POSITIVE_INFINITY

@@ -56,6 +56,8 @@ for (const shards of [0, 2]) {
   test(`${where}: after the loss of all connections they come back maxConnecting at a time`, async () => {
     const { gate, pool } = await open('serve', { shards, maxConnections: 40, minConnections: 40, maxConnecting: 4 })
     await pool.ready()
+    const leases = await Promise.all(Array.from({ length: 40 }, () => pool.acquire()))
+    for (const lease of leases) lease.release()
     gate.mode = 'hold'
     for (const socket of gate.sockets) socket.destroy()
     await until(() => gate.held === 4, 'as many as are admitted')
@@ -162,6 +164,24 @@ for (const shards of [0, 2]) {
     gate.mode = 'serve'
     await up
     assert.is(await pool.request(['PING']), 'PONG')
+  })
+
+  test(`${where}: a server that accepts connections and ends them at once is tried with back-off, and is down like one that refuses`, async () => {
+    const gate = await keep(startGate('end'))
+    const pool = await keep(createPool({ endpoint: gate.endpoint, protocol: resp(), shards, minConnections: 5, backoff: FOR_EVER }))
+    await until(() => gate.accepted > 0, 'it is tried')
+    assert.ok((await settled(() => gate.accepted)) <= 10) // each of the five, and one instead of each that was dead when it was to be lent
+    await atRest(pool)
+    await pool.close()
+    const other = await keep(createPool({ endpoint: gate.endpoint, protocol: resp(), shards, minConnections: 5, backoff: SOON }))
+    const [{ error, failures }] = (await once(other.events, 'endpointDown')) as [PoolEvents['endpointDown']]
+    assert.is(error.code, 'CONNECT_FAILED')
+    assert.ok(failures >= 3)
+    assert.match(error.message, /ended as soon as it was open: peer-end/)
+    gate.mode = 'serve'
+    await other.ready()
+    assert.is(other.stats().idle, 5)
+    await atRest(other)
   })
 
   test(`${where}: a connect whose caller has left serves the next one, or stays idle`, async () => {

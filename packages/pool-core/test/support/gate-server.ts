@@ -2,8 +2,11 @@
 import type { Socket } from 'node:net'
 import { type Peer, startPeer } from './peers.ts'
 
-/** What becomes of a hand-shake that begins: it waits for `letGo`, its connection is reset, it succeeds, or its password is wrong. */
-export type GateMode = 'hold' | 'reset' | 'serve' | 'wrong'
+/**
+ * What becomes of a hand-shake that begins: it waits for `letGo`, its connection is reset, it succeeds, or its password is wrong.
+ * With `end` a connection is ended before.
+ */
+export type GateMode = 'hold' | 'reset' | 'serve' | 'wrong' | 'end'
 
 export interface Gate extends Peer {
   mode: GateMode
@@ -26,6 +29,7 @@ export async function startGate(mode: GateMode): Promise<Gate> {
   let begun = 0
   const peer = await startPeer((socket) => {
     let admitted = false
+    if (gate.mode === 'end') socket.end()
     socket.once('close', () => waiting.delete(socket))
     socket.on('end', () => socket.end())
     socket.on('data', (chunk: Buffer) => {
