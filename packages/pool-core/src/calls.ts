@@ -53,7 +53,7 @@ export class Call implements Waiter, Timed {
   outcomes: Outcomes | undefined = undefined
   /** Its caller's signal has ended it. */
   aborted = false
-  readonly timeoutMs: number
+  timeoutMs: number
 
   readonly request: unknown
   /** Over which it goes: the lease itself, so that it lives as long. */

@@ -32,7 +32,7 @@ export class Handling {
     return new Promise((resolve, reject) => {
       const call = new Call('lease', timeoutMs, resolve, reject)
       call.trace = trace
-      const run = new Run(call, name, input, options.onProgress)
+      const run = new Run(call, name, input, options.onProgress, this.#world.now())
       call.run = run
       call.priority = options.priority ?? 0
       call.outcomes = this.#dispatch.numbers.handlers
@@ -56,7 +56,7 @@ export class Handling {
     ticket.moves = run.call.moves
     ticket.trace = run.call.trace
     ticket.priority = run.call.priority
-    if (!waits.begin(ticket, undefined)) return
+    if (!waits.begin(ticket, undefined, run.since)) return
     if (ticket.moves === 0) this.#dispatch.enter(ticket)
     else this.#dispatch.admit(ticket)
   }

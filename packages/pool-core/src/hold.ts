@@ -8,10 +8,17 @@ import type { Watch } from './overdue.ts'
 
 const NOBODY: readonly Call[] = Object.freeze([])
 
+/** A lease on its way to another connection. */
+export interface Rebinding {
+  /** Its wait for that. */
+  readonly ticket: Call
+  /** Whether it has come. */
+  readonly given: Promise<boolean>
+}
+
 /** What few leases have. */
 class Extras {
-  /** Settles when it has another connection, or will have none. */
-  rebinding: Promise<void> | undefined = undefined
+  rebinding: Rebinding | undefined = undefined
   /** Requests that wait for it. */
   waiting: Call[] = []
   /** Aborts when its connection dies; nobody is told who has forgotten it. */
@@ -63,8 +70,8 @@ export class Hold {
     return new PoolError(code, message, { phase: 'send', outcome: 'not-sent' })
   }
 
-  /** Settles when it has the other connection, or will have none; undefined when it has always had its own. */
-  get rebinding(): Promise<void> | undefined {
+  /** Undefined when it has always had its own connection. */
+  get rebinding(): Rebinding | undefined {
     return this.#extras?.rebinding
   }
 
@@ -92,7 +99,7 @@ export class Hold {
   }
 
   /** Its connection died before anything was sent: its requests wait for another. */
-  rebind(calls: Call[], rebinding: Promise<void>): void {
+  rebind(calls: Call[], rebinding: Rebinding): void {
     this.line = undefined
     this.rebound = true
     this.#some.rebinding = rebinding

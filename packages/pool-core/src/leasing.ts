@@ -56,14 +56,20 @@ export class Leasing {
     const { acquires } = this.#dispatch.numbers
     acquires.begun++
     try {
-      const lease = await this.#wait(options, undefined, 0, trace)
+      const since = this.#world.now()
+      const lease = await this.#wait(options, since, 0, trace)
       const { hold } = lease
+      const { rebinding } = hold
       this.#overdue.begin(hold, stack)
-      // Its connection may have died in the very turn that granted it: whoever acquires gets one that was alive in this turn.
-      if (hold.rebinding !== undefined) await hold.rebinding
+      let refused = false
+      if (rebinding !== undefined) {
+        // Its connection died in the very turn that granted it. Whoever acquires gets one that was alive in this turn, within one wait.
+        this.#dispatch.waits.join(rebinding.ticket, options.timeoutMs ?? this.#settings.acquireTimeoutMs, options.signal, since)
+        refused = !(await rebinding.given)
+      }
       if (hold.lostBy !== undefined) {
         if (!hold.released) this.#end(lease)
-        throw withOutcome(hold.lostBy, 'not-sent')
+        throw refused ? hold.lostBy.cause : withOutcome(hold.lostBy, 'not-sent')
       }
       acquires.succeeded++
       return lease
@@ -73,8 +79,8 @@ export class Leasing {
     }
   }
 
-  /** @param since - When its time began to run. Default: now. */
-  #wait(options: CallOptions, since?: number, moves = 0, trace?: CallTrace): Promise<Lease> {
+  /** @param since - When its time began to run. */
+  #wait(options: CallOptions, since: number, moves = 0, trace?: CallTrace): Promise<Lease> {
     const priority = options.priority ?? 0
     return new Promise<Lease>((resolve, reject) => {
       const call = new Call(
@@ -307,19 +313,15 @@ export class Leasing {
 
   /** Gives a lease whose connection died before anything was sent another one, once and unseen. */
   rebind(hold: Hold, calls: readonly Call[]): void {
-    let done = (): void => undefined
-    const rebinding = new Promise<void>((resolve) => {
+    let done = (_given: boolean): void => undefined
+    const given = new Promise<boolean>((resolve) => {
       done = resolve
     })
-    hold.rebind(
-      calls.filter((call) => !call.settled),
-      rebinding,
-    )
     const ticket = new Call(
       'lease',
       this.#settings.acquireTimeoutMs,
       (slot: Slot) => {
-        done()
+        done(true)
         const line = this.#dispatch.lineOf(slot)
         if (hold.released) return this.#dispatch.books.release(slot, this.#world.now())
         hold.line = line
@@ -328,7 +330,7 @@ export class Leasing {
         for (const call of hold.takeWaiting()) if (!call.settled) this.#send(line, call)
       },
       (cause) => {
-        done()
+        done(false)
         const error = connectionLost('the connection of this lease has died', 'not-sent', cause)
         hold.lost(error)
         for (const call of hold.takeWaiting()) if (!call.settled) this.#dispatch.waits.reject(call, error)
@@ -336,6 +338,10 @@ export class Leasing {
     )
     ticket.priority = hold.priority
     ticket.moves = hold.moves
+    hold.rebind(
+      calls.filter((call) => !call.settled),
+      { ticket, given },
+    )
     if (this.#dispatch.waits.begin(ticket, undefined)) this.#dispatch.admit(ticket)
   }
 }

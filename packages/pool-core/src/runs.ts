@@ -10,6 +10,8 @@ export class Run {
   readonly name: string
   readonly input: unknown
   readonly #onProgress: ((value: unknown) => void) | undefined
+  /** When it was called, in the world's milliseconds. */
+  readonly since: number
   id = -1
   startedAt = 0
   /** Its wait for a connection. */
@@ -19,7 +21,8 @@ export class Run {
   #result: Settled<unknown> | undefined = undefined
   #done = false
 
-  constructor(call: Call, name: string, input: unknown, onProgress: ((value: unknown) => void) | undefined) {
+  constructor(call: Call, name: string, input: unknown, onProgress: ((value: unknown) => void) | undefined, since: number) {
+    this.since = since
     this.call = call
     this.name = name
     this.input = input

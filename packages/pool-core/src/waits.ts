@@ -57,10 +57,7 @@ export class Waits {
    */
   begin(call: Call, signal: AbortSignal | undefined, since: number = this.#world.now()): boolean {
     this.hold()
-    if (call.timeoutMs !== Number.POSITIVE_INFINITY) {
-      call.deadline = since + call.timeoutMs
-      this.#deadlines.add(call)
-    }
+    this.#start(call, since)
     if (signal === undefined) return true
     if (signal.aborted) {
       call.aborted = true
@@ -69,6 +66,22 @@ export class Waits {
     }
     this.#signals.watch(call, signal)
     return true
+  }
+
+  /** A call that waits does so for the rest of a wait that began at `since`, with the time and the signal of that. */
+  join(call: Call, timeoutMs: number, signal: AbortSignal | undefined, since: number): void {
+    if (call.settled) return
+    this.#deadlines.remove(call)
+    call.timeoutMs = timeoutMs
+    this.#start(call, since)
+    if (signal?.aborted === true) this.#signals.aborted([call], signal.reason)
+    else if (signal !== undefined) this.#signals.watch(call, signal)
+  }
+
+  #start(call: Call, since: number): void {
+    if (call.timeoutMs === Number.POSITIVE_INFINITY) return
+    call.deadline = since + call.timeoutMs
+    this.#deadlines.add(call)
   }
 
   /** A call is about to settle. */

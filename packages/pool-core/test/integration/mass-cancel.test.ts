@@ -58,7 +58,7 @@ async function crowd(kind: Kind, shards: number, options: (index: number) => { t
   return { pool, held, refused }
 }
 
-/** Milliseconds of this process's work that it takes until all are refused; what their coming has left to the garbage collector is not of it. */
+/** Milliseconds of this process's work until all are refused, without what their coming has left to the garbage collector. */
 async function costOf(refused: Promise<unknown>, action: () => void): Promise<number> {
   globalThis.gc?.()
   const before = process.cpuUsage()
