@@ -56,9 +56,7 @@ export class Handling {
     ticket.moves = run.call.moves
     ticket.trace = run.call.trace
     ticket.priority = run.call.priority
-    if (!waits.begin(ticket, undefined, run.since)) return
-    if (ticket.moves === 0) this.#dispatch.enter(ticket)
-    else this.#dispatch.admit(ticket)
+    if (waits.begin(ticket, undefined, run.since)) this.#dispatch.enter(ticket)
   }
 
   done(line: Line, clean: boolean): void {

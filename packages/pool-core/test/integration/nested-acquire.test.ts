@@ -102,17 +102,6 @@ test('a lease whose connection has died holds none: what it calls waits', async 
   })
 })
 
-test('a call that moves to another connection is no nested one, whoever holds a lease at that moment', async () => {
-  const pool = await open({ maxConnections: 2, retryStale: 1 })
-  const moving = pool.request('hold first', { idempotent: true })
-  await server.received('hold first')
-  await pool.use(async () => {
-    server.release('first')
-    for (const peer of server.open.filter(({ lines }) => lines.includes('hold first'))) peer.socket.resetAndDestroy()
-    assert.match(await moving, /first/)
-  })
-})
-
 test('without the option it waits, until its time is up', async () => {
   const pool = await open({ detectNestedAcquire: false })
   await pool.use(async () => {
