@@ -24,8 +24,10 @@ class Extras {
   /** Aborts when its connection dies; nobody is told who has forgotten it. */
   signal: WeakRef<LostSignal> | undefined = undefined
   listeners: Map<(value: never) => void, (value: unknown) => void> | undefined = undefined
-  /** The lease, while there are listeners: who only listens must not lose the connection. */
+  /** The lease, while there are listeners of pushes: who only listens must not lose the connection. */
   kept: object | undefined = undefined
+  /** The same, while somebody listens to its signal. */
+  heeded: object | undefined = undefined
 }
 
 /**
@@ -79,7 +81,7 @@ export class Hold {
   end(): readonly Call[] {
     this.released = true
     if (this.#extras === undefined) return NOBODY
-    this.#extras.listeners = this.#extras.kept = undefined
+    this.#extras.listeners = this.#extras.kept = this.#extras.heeded = undefined
     return this.takeWaiting()
   }
 
@@ -88,7 +90,7 @@ export class Hold {
     this.line = undefined
     this.lostBy = error
     if (this.#extras === undefined) return
-    this.#extras.kept = undefined
+    this.#extras.kept = this.#extras.heeded = undefined
     this.#extras.signal?.deref()?.abort(error)
   }
 
@@ -96,6 +98,11 @@ export class Hold {
   warn(signal: LostSignal): void {
     this.#some.signal = new WeakRef(signal)
     if (this.lostBy !== undefined) signal.abort(this.lostBy)
+  }
+
+  /** Somebody listens to its signal, or nobody any more. */
+  heed(lease: object, some: boolean): void {
+    this.#some.heeded = some && !this.released && this.lostBy === undefined ? lease : undefined
   }
 
   /** Its connection died before anything was sent: its requests wait for another. */

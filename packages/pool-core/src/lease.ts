@@ -54,7 +54,7 @@ export class Lease<Req = unknown, Rep = unknown> {
 
   /**
    * Aborts, with the error as its reason, when the connection dies while the lease is held, or with LEASE_EXPIRED after `maxLeaseMs`. Its
-   * listeners run in the async context in which it was first asked for. Who keeps it keeps the lease.
+   * listeners run in the async context in which it was first asked for. Who keeps it, and who listens, keeps the lease.
    *
    * @example
    * import { setTimeout } from 'node:timers/promises'
@@ -65,7 +65,7 @@ export class Lease<Req = unknown, Rep = unknown> {
    */
   get signal(): AbortSignal {
     if (this.#lostSignal === undefined) {
-      this.#lostSignal = new LostSignal(this)
+      this.#lostSignal = new LostSignal(this, (some) => this.#hold.heed(this, some))
       this.#hold.warn(this.#lostSignal)
     }
     return this.#lostSignal.signal

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type LeakEvent, type Lease, resp } from '@cenote/pool-core'
 import * as assert from 'uvu/assert'
@@ -141,6 +142,39 @@ test('whoever keeps the signal keeps the lease', async () => {
   }
   await keep()
   await collectUntil(() => heldBy(pool) === 0, 'without the signal it is forgotten')
+})
+
+test('whoever listens to the signal keeps the lease, until he listens no more', async () => {
+  const pool = await open()
+  const listener = nothing
+  await forget(pool, (lease) => lease.signal.addEventListener('abort', listener))
+  const { left: signal } = await forget(pool, (lease) => {
+    lease.signal.addEventListener('abort', listener)
+    lease.signal.removeEventListener('abort', listener)
+    return new WeakRef(lease.signal)
+  })
+  await collectUntil(() => heldBy(pool) === 1, 'the one to which nobody listens any more is back')
+  await collectAll()
+  assert.is(signal.deref(), undefined)
+  assert.is(heldBy(pool), 1)
+})
+
+test('whoever waits for the end of his connection, and does nothing else with it, is told of it', async () => {
+  const pool = await open()
+  const guard = async (): Promise<string> => {
+    const lease = await pool.acquire()
+    await lease.request('mine')
+    await once(lease.signal, 'abort')
+    return 'it has ended'
+  }
+  const told: string[] = []
+  void guard().then((text) => told.push(text))
+  await server.received('mine')
+  await collectAll()
+  assert.equal([told.length, heldBy(pool)], [0, 1])
+  for (const peer of server.open) peer.socket.destroy()
+  await until(() => told.length === 1, 'it is told')
+  await collectUntil(() => heldBy(pool) === 0, 'nothing keeps it any more')
 })
 
 test('whoever listens to pushes keeps the lease, until he listens no more', async () => {
