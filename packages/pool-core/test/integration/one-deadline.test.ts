@@ -8,7 +8,6 @@ import { ManualWorld } from '../../../pool-worker/test/kit/clock.ts'
 import { rejects, suite, until } from '../../../pool-worker/test/kit/kit.ts'
 import type * as sessionHandlers from '../fixtures/session-handlers.ts'
 import type * as sessionProtocol from '../fixtures/session-protocol.ts'
-import { reasonOf } from '../support/callers.ts'
 import { closing, startPeer } from '../support/peers.ts'
 import { createPool, createPoolIn } from '../support/pools.ts'
 
@@ -184,34 +183,50 @@ for (const [what, reason] of [
   ['its signal', new Error('enough')],
 ] as const) {
   test(`an acquire whose connection dies in the very turn that grants it keeps to ${what}`, async () => {
-    const { port, worker, ended } = await ending()
-    worker.postMessage('close whoever comes')
-    let asked = 0
-    const credentials = () => (asked++ === 0 ? { username: 'first' } : new Promise<never>(() => undefined))
-    const pool = await kept(
-      createPool({
-        endpoint: `tcp://127.0.0.1:${port}`,
-        shards: 1,
-        maxConnections: 1,
-        acquireTimeoutMs: 60_000,
-        credentials,
-        protocol: line(),
-      }),
-    )
-    behind()
-    const controller = new AbortController()
-    const call = reasonOf(reason === undefined ? pool.acquire({ timeoutMs: 1_000 }) : pool.acquire({ signal: controller.signal }))
-    await until(() => asked === 1, 'it connects')
-    await new Promise(setImmediate)
-    Atomics.wait(ended, 0, 0, 5_000) // so that it is open, and that it has ended, are read in one turn
-    await until(() => asked === 2, 'another is to come')
-    if (reason !== undefined) controller.abort(reason)
-    const error = await call
-    if (reason === undefined) assert.equal([(error as PoolError).code, (error as PoolError).phase], ['ACQUIRE_TIMEOUT', 'connect'])
-    else assert.is(error, reason)
-    const { counters, pending } = pool.stats()
-    assert.equal([counters.moved, pending], [1, { leases: 0, requests: 0 }])
+    for (let attempt = 1; !(await diesInItsTurn(reason)); attempt++)
+      assert.ok(attempt < 30, 'that it was open, and its end, never came in one turn')
   })
+}
+
+/** Returns false if the connection was lent before its end was read: the shard's thread was late to tell of it. */
+async function diesInItsTurn(reason: Error | undefined): Promise<boolean> {
+  const { port, worker, ended } = await ending()
+  worker.postMessage('close whoever comes')
+  let asked = 0
+  const credentials = () => (asked++ === 0 ? { username: 'first' } : new Promise<never>(() => undefined))
+  await using pool = await createPool({
+    endpoint: `tcp://127.0.0.1:${port}`,
+    shards: 1,
+    maxConnections: 1,
+    acquireTimeoutMs: 60_000,
+    credentials,
+    protocol: line(),
+  })
+  behind()
+  const controller = new AbortController()
+  let lent = false
+  const acquired = pool.acquire(reason === undefined ? { timeoutMs: 1_000 } : { signal: controller.signal })
+  const call = acquired.then(
+    (lease) => {
+      lent = true
+      lease.destroy()
+      return undefined
+    },
+    (error: unknown) => error,
+  )
+  await until(() => asked === 1, 'it connects')
+  await new Promise(setImmediate)
+  Atomics.wait(ended, 0, 0, 5_000) // so that it is open, and that it has ended, may be read in one turn
+  await until(() => lent || asked === 2, 'another is to come')
+  restore()
+  if (lent) return false
+  if (reason !== undefined) controller.abort(reason)
+  const error = await call
+  if (reason === undefined) assert.equal([(error as PoolError).code, (error as PoolError).phase], ['ACQUIRE_TIMEOUT', 'connect'])
+  else assert.is(error, reason)
+  const { counters, pending } = pool.stats()
+  assert.equal([counters.moved, pending], [1, { leases: 0, requests: 0 }])
+  return true
 }
 
 test.run()
