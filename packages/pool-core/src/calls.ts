@@ -38,6 +38,8 @@ export class Call implements Waiter, Timed {
   lineNext: Call | undefined = undefined
   linePrev: Call | undefined = undefined
   slot: Slot | undefined = undefined
+  /** When it was sent, in the world's milliseconds, if the times of replies are taken. */
+  sentAt = 0
   /** How often it went on to another connection. */
   moves = 0
   /** Bytes of it may have reached a server before it went on. */

@@ -2,8 +2,8 @@
 import { type CloseReason, PoolError, type PoolErrorCode, printEndpoint, type World } from '@cenote/pool-worker'
 import { isStillborn } from './books/admission.ts'
 import type { Books } from './books/books.ts'
+import type { Site } from './books/sites.ts'
 import type { Slot } from './books/slots.ts'
-import type { Settings } from './options.ts'
 import type { Numbers } from './stats.ts'
 import type { Events } from './telemetry/events.ts'
 import type { Flight } from './telemetry/flight.ts'
@@ -11,22 +11,29 @@ import type { Flight } from './telemetry/flight.ts'
 /** What another try does not cure: the next one fails like this one until somebody changes something. */
 const FINAL: ReadonlySet<PoolErrorCode> = new Set<PoolErrorCode>(['AUTH_FAILED', 'TLS_REJECTED', 'HOOK_FAILED'])
 
-/** For one endpoint. */
+/** An endpoint that a connect has failed to since one succeeded. */
+interface Trouble {
+  /** Undefined: one has succeeded since, and only the pause is left. */
+  error: PoolError | undefined
+  /** When it went down, in the world's milliseconds, if it did. */
+  downSince: number
+  /** Ends the wait for the pause to be over. */
+  cancel: () => void
+}
+
+/** For all endpoints, each by itself. */
 export class Connecting {
-  readonly #settings: Settings
   readonly #world: World
   readonly #books: Books
   readonly #numbers: Numbers
   readonly #events: Events
   readonly #flight: Flight
   readonly #rested: () => void
-  #lastError: PoolError | undefined = undefined
-  #downSince = 0
-  #cancel: (() => void) | undefined = undefined
+  /** The last that failed is the last. */
+  readonly #troubles: Map<Site, Trouble> = new Map()
 
-  /** @param rested - The pause is over, the books have been told. */
-  constructor(settings: Settings, world: World, books: Books, numbers: Numbers, events: Events, flight: Flight, rested: () => void) {
-    this.#settings = settings
+  /** @param rested - A pause is over, the books have been told. */
+  constructor(world: World, books: Books, numbers: Numbers, events: Events, flight: Flight, rested: () => void) {
     this.#world = world
     this.#books = books
     this.#numbers = numbers
@@ -35,26 +42,35 @@ export class Connecting {
     this.#rested = rested
   }
 
-  /** Of the last connect that failed since one succeeded. */
+  /** Of the last connect that failed, to an endpoint that none has succeeded to since. */
   get lastError(): PoolError | undefined {
-    return this.#lastError
+    return [...this.#troubles.values()].findLast(({ error }) => error !== undefined)?.error
   }
 
   /** A connection was opened: the server is there. */
   opened(slot: Slot): void {
-    const { down } = this.#books.admission
-    this.#lastError = undefined
+    const { site } = slot
+    const { down } = site.admission
+    const trouble = this.#troubles.get(site)
+    site.counters.opened++
     this.#books.opened(slot, this.#world.now(), this.#world.random())
+    if (trouble === undefined) return
+    if (site.admission.resting)
+      trouble.error = undefined // its pause goes on
+    else this.#troubles.delete(site)
     if (!down) return
     this.#flight.pool('endpoint-up')
-    this.#events.emit('endpointUp', () => ({ endpoint: this.#name, downMs: this.#world.now() - this.#downSince }))
+    this.#events.emit('endpointUp', () => ({ endpoint: printEndpoint(site.endpoint), downMs: this.#world.now() - trouble.downSince }))
   }
 
   /** A connection did not come. */
   failed(slot: Slot, error: PoolError): void {
+    const { site } = slot
+    const endpoint = printEndpoint(site.endpoint)
     this.#numbers.connectFailed(slot)
     this.#flight.pool('connect-failed', 0, slot)
-    this.#events.emit('connectFailed', () => ({ endpoint: this.#name, error }))
+    site.counters.connectFailures++
+    this.#events.emit('connectFailed', () => ({ endpoint, error }))
     if (error.stalled === undefined) this.#fail(slot, error)
     else this.#books.gone(slot, this.#world.now()) // it was no fault of the endpoint's
   }
@@ -72,33 +88,42 @@ export class Connecting {
   }
 
   #fail(slot: Slot, error: PoolError): void {
-    const { admission } = this.#books
+    const { site } = slot
+    const { admission } = site
     const { down } = admission
-    this.#lastError = error
+    const endpoint = printEndpoint(site.endpoint)
+    const trouble = this.#trouble(site, error)
     const restMs = this.#books.failed(slot, this.#world.now(), FINAL.has(error.code), this.#world.random())
     if (restMs !== undefined) {
       this.#flight.pool('gate-shut', restMs)
-      this.#cancel = this.#world.timer(restMs, false, this.#rest)
+      trouble.cancel = this.#world.timer(restMs, false, () => this.#rest(site, trouble))
     }
     if (down || !admission.down) return
-    this.#downSince = this.#world.now()
+    trouble.downSince = this.#world.now()
     const { failures } = admission
     this.#flight.pool('endpoint-down', failures)
-    this.#events.emit('endpointDown', () => ({ endpoint: this.#name, error, failures }))
+    this.#events.emit('endpointDown', () => ({ endpoint, error, failures }))
   }
 
   /** Tries no more. */
   stop(): void {
-    this.#cancel?.()
+    for (const { cancel } of this.#troubles.values()) cancel()
   }
 
-  get #name(): string {
-    return printEndpoint(this.#settings.endpoint)
+  /** Of this endpoint, from now on the last. */
+  #trouble(site: Site, error: PoolError): Trouble {
+    const trouble = this.#troubles.get(site) ?? { error, downSince: 0, cancel: () => undefined }
+    trouble.error = error
+    this.#troubles.delete(site)
+    this.#troubles.set(site, trouble)
+    return trouble
   }
 
-  readonly #rest = (): void => {
+  #rest(site: Site, { error }: Trouble): void {
+    // Nobody asks any more how it does that was taken off the list, or has been connected to since.
+    if (error === undefined || !this.#books.sites.all.includes(site)) this.#troubles.delete(site)
     this.#flight.pool('gate-open')
-    this.#books.rested(this.#world.now())
+    this.#books.rested(site, this.#world.now())
     this.#rested()
   }
 }

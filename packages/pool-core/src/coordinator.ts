@@ -7,6 +7,7 @@ import { keepAlive } from './books/keep-alive.ts'
 import type { CallOptions } from './call-options.ts'
 import { Call } from './calls.ts'
 import { Dispatch } from './dispatch.ts'
+import { isFault } from './endpoints.ts'
 import { Handling } from './handling.ts'
 import type { LeaseInfo } from './holders.ts'
 import type { ShardHost } from './host.ts'
@@ -145,6 +146,7 @@ export class Coordinator implements LinkMailbox {
 
   /** Takes what the shards have told while they started: all are there before the first connection opens, so each gets its share. */
   begin(events: readonly ShardEvent[]): void {
+    this.#dispatch.endpoints.start()
     for (const event of events) this.#take(event)
     this.#refill()
   }
@@ -165,8 +167,9 @@ export class Coordinator implements LinkMailbox {
     this.upkeep.checkReady()
   }
 
-  freed(line: Line): void {
+  freed(line: Line, answered?: Call): void {
     const { slot } = line
+    if (answered !== undefined) this.#dispatch.endpoints.replied(line.site, answered)
     if (slot.state !== 'shared') return
     const stuck = line.first?.settled === true
     if (stuck !== slot.blocked) this.#dispatch.books.block(slot, stuck)
@@ -175,10 +178,12 @@ export class Coordinator implements LinkMailbox {
   }
 
   done(line: Line, clean: boolean): void {
+    if (clean) this.#dispatch.endpoints.served(line.site)
     this.handling.done(line, clean)
   }
 
   idle(line: Line): void {
+    this.#dispatch.endpoints.served(line.site)
     this.#dispatch.books.ready(line.slot, this.#world.now())
     this.#dispatch.act()
   }
@@ -191,12 +196,14 @@ export class Coordinator implements LinkMailbox {
       const failure = new PoolError('CONNECT_FAILED', 'the connection did not come', { phase: 'connect', cause })
       const error = PoolError.is(cause) ? cause : failure
       connectOver(line, info.times, error)
-      return this.#dispatch.connectFailed(slot, error)
+      return this.#dispatch.connectFailed(slot, error, true)
     }
+    const fault = isFault(line, calls, info.reason, cause)
     this.#ended(line, line.closing ?? info.reason, PoolError.is(cause) ? cause : undefined)
     this.handling.ended(line) // one that waits still: of a handler that has begun, DONE came before
     if (line.closing === undefined) this.#dispatch.lost(slot, info.reason, cause)
     else this.#dispatch.books.gone(slot, this.#world.now())
+    if (fault) this.#dispatch.endpoints.failed(line.site, 'reply')
     this.#bereave(line, calls, info.reason, cause, written)
     this.#refill()
   }
@@ -217,6 +224,7 @@ export class Coordinator implements LinkMailbox {
   broken(line: Line, error: PoolError, reason: CloseReason = 'error'): void {
     line.lease?.lost(error)
     this.#dispatch.destroy(line, reason, connectionLost(`the connection was given up: ${error.message}`, 'maybe-executed', error))
+    if (error.code === 'PROTOCOL_ERROR') this.#dispatch.endpoints.failed(line.site, 'reply')
   }
 
   // Shards come and go.
@@ -281,6 +289,7 @@ export class Coordinator implements LinkMailbox {
   /** A connection has ended: counts it, if it was ever open. */
   #ended(line: Line, reason: CloseReason, error?: PoolError): void {
     if (line.openedAt === 0) return connectOver(line, undefined, error ?? connectionLost(`the connect was given up: ${reason}`, 'not-sent'))
+    line.site.counters.closed++
     this.#numbers.closed(reason)
     this.#events.emit('connectionClosed', () => ({ connection: this.#dispatch.describe(line), reason, error }))
   }
@@ -363,8 +372,11 @@ export class Coordinator implements LinkMailbox {
       // the lease is given another connection
       this.#waits.reject(call, waitedTooLong(call, present, stall, present.phase(undefined)))
     } else {
+      const site = call.slot?.site
       const outcome = this.#dispatch.drop(call)
-      this.#waits.reject(call, answeredTooLate(call, outcome, present, stall))
+      const error = answeredTooLate(call, outcome, present, stall)
+      this.#waits.reject(call, error)
+      if (site !== undefined && outcome !== 'not-sent' && error.stalled === undefined) this.#dispatch.endpoints.failed(site, 'reply')
     }
     this.#dispatch.act()
   }

@@ -4,6 +4,7 @@ import { Books } from './books/books.ts'
 import type { Slot } from './books/slots.ts'
 import type { Call } from './calls.ts'
 import { Connecting } from './connecting.ts'
+import { Endpoints } from './endpoints.ts'
 import type { Hold } from './hold.ts'
 import { describeConnection, holders, type LeaseInfo } from './holders.ts'
 import type { Language } from './language.ts'
@@ -29,6 +30,7 @@ export class Dispatch {
   readonly numbers: Numbers
   readonly events: Events
   readonly retries: Retries
+  readonly endpoints: Endpoints
   readonly traces: Traces
   /** Undefined: it is not looked for. */
   readonly nesting: Nesting | undefined
@@ -59,9 +61,14 @@ export class Dispatch {
     const pipelining = settings.pipelining ?? language.pipelining
     this.#exclusive = pipelining === 1
     const probeAfterIdleMs = language.hasProbe ? settings.probeAfterIdleMs : Number.POSITIVE_INFINITY
-    this.books = new Books({ ...settings, pipelining, probeAfterIdleMs }, (slot) => this.links[slot.shard]?.fit(slot) ?? false)
+    this.books = new Books(
+      { ...settings, pipelining, probeAfterIdleMs },
+      (slot) => this.links[slot.shard]?.fit(slot) ?? false,
+      () => world.random(),
+    )
     this.#preparing = new Preparing(settings, world, this.traces, numbers)
-    this.#connecting = new Connecting(settings, world, this.books, numbers, events, this.flight, () => this.act())
+    this.endpoints = new Endpoints(settings, world, this.books, events, this.flight, () => this.act())
+    this.#connecting = new Connecting(world, this.books, numbers, events, this.flight, () => this.act())
   }
 
   /** Whether `close()` was called. */
@@ -73,6 +80,7 @@ export class Dispatch {
   retire(): void {
     this.#closing = true
     this.flight.pool('closing')
+    this.endpoints.stop()
     this.#refuseAll(() => poolClosed(this.#settings.name, 'not-sent'))
     this.books.retire(this.#world.now())
     this.act()
@@ -83,6 +91,7 @@ export class Dispatch {
     this.#closing = true
     this.#preparing.stop()
     this.#connecting.stop()
+    this.endpoints.stop()
     this.#cancelSweep?.()
     this.waits.stop()
   }
@@ -139,7 +148,8 @@ export class Dispatch {
         this.#granted(waiter as Call, slot) // only calls are put into the books
       else if (type === 'open') {
         this.numbers.attempts.begin(slot)
-        if (link !== undefined) this.#preparing.open(link, slot, (error) => this.connectFailed(slot, error))
+        if (link !== undefined)
+          this.#preparing.open(link, slot, (error) => this.connectFailed(slot, error, error.code === 'CONNECT_FAILED'))
       } else if (type === 'probe') link?.probe(slot)
       else {
         const line = link?.line(slot)
@@ -175,6 +185,8 @@ export class Dispatch {
 
   /** Sends a call's request over a line. What the codec refuses is told to its caller alone. */
   send(line: Line, call: Call): void {
+    line.site.counters.requests++
+    if (this.endpoints.timed) call.sentAt = this.#world.now()
     try {
       this.link(line).send(line, call)
       call.trace?.placed(this.describe(line))
@@ -203,17 +215,23 @@ export class Dispatch {
 
   // Connections come and go.
 
-  connectFailed(slot: Slot, error: PoolError): void {
-    this.#preparing.failed(this.#settings.endpoint)
+  /** @param theirs - Whether the endpoint may be to blame: for its name, but not for credentials that do not come. */
+  connectFailed(slot: Slot, error: PoolError, theirs: boolean): void {
+    const { site } = slot
+    this.#preparing.failed(site.endpoint)
     this.#connecting.failed(slot, error)
+    this.endpoints.connectFailed(site, error, theirs)
     this.act()
     this.#tellHopeless(error)
   }
 
   /** The server has ended an open connection. */
   lost(slot: Slot, reason: CloseReason, cause: Error | undefined): void {
+    const { site } = slot
     const error = this.#connecting.lost(slot, reason, cause)
-    if (error !== undefined) this.#tellHopeless(error)
+    if (error === undefined) return
+    this.endpoints.connectFailed(site, error, true)
+    this.#tellHopeless(error)
   }
 
   #tellHopeless(error: PoolError): void {
@@ -224,13 +242,13 @@ export class Dispatch {
 
   /** Whether waiting is in vain. Callers held by a pause wait for their own deadlines. */
   get #hopeless(): boolean {
-    return this.books.admission.down && !this.books.paused
+    return this.books.down && !this.books.paused
   }
 
   #refuseHopeless(call: Call): void {
     this.numbers.refused++
     const { backoff } = this.#settings
-    this.waits.reject(call, unavailable(this.#connecting.lastError, this.books.admission.failures, backoff.maxMs, this.situation()))
+    this.waits.reject(call, unavailable(this.#connecting.lastError, this.books.sites.failures, backoff.maxMs, this.situation()))
   }
 
   #refuseAll(reason: () => PoolError): void {
@@ -282,7 +300,7 @@ export class Dispatch {
       pipelining,
       paused: books.paused,
       counts: books.counts(),
-      connectError: this.#connecting.lastError,
+      connectError: this.#connecting.lastError ?? this.endpoints.lastError,
       stalledMs: late > STALL_MS ? late : 0,
       waiters: () => books.waiters,
       holders: () => this.holders(),
@@ -302,7 +320,7 @@ export class Dispatch {
   }
 
   /** What is told of a line's connection. */
-  readonly describe = (line: Line): ConnectionInfo => describeConnection(line, this.#settings.endpoint)
+  readonly describe = (line: Line): ConnectionInfo => describeConnection(line)
 
   /** Who holds a connection, the oldest first. */
   holders(): LeaseInfo[] {

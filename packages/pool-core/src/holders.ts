@@ -1,5 +1,5 @@
 /** Who holds which connection: derived from the lines whenever somebody asks, so that nothing is kept for it. */
-import { type Endpoint, printEndpoint } from '@cenote/pool-worker'
+import { printEndpoint } from '@cenote/pool-worker'
 import type { Slot } from './books/slots.ts'
 import type { ConnectionInfo } from './lease.ts'
 import type { Line } from './line.ts'
@@ -26,11 +26,11 @@ export function connectionId({ shard, index }: Pick<Slot, 'shard' | 'index'>, se
 }
 
 /** What is told of a line's connection. */
-export function describeConnection({ slot, serial, openedAt }: Line, endpoint: Endpoint): ConnectionInfo {
+export function describeConnection({ slot, serial, site, openedAt }: Line): ConnectionInfo {
   return {
     id: connectionId(slot, serial),
     shard: slot.shard,
-    endpoint: printEndpoint(endpoint),
+    endpoint: printEndpoint(site.endpoint),
     createdAt: openedAt,
     uses: slot.uses,
   }

@@ -22,8 +22,8 @@ import type { Run } from './runs.ts'
 /** What a link tells the coordinator; each is one message, taken at once and in the order of the ring. */
 export interface LinkMailbox {
   opened(line: Line, microseconds: number): void
-  /** The place of a call is free: it was answered, it failed, or its late reply was dropped. */
-  freed(line: Line): void
+  /** The place of a call is free: it was answered, it failed, or its late reply was dropped. `answered`: the call, if it has a good reply. */
+  freed(line: Line, answered?: Call): void
   /** The connection is fit to lend: after a probe, a reset, a handler. */
   idle(line: Line): void
   /** A handler has ended; `clean` when its connection is idle already. */
@@ -143,11 +143,10 @@ export class Incoming {
     if (call === undefined) return line.dropParts()
     if (call.settled) {
       line.dropParts()
-    } else {
-      this.#settle(call)
-      this.#answer(line, call, start, end)
+      return this.#mailbox.freed(line)
     }
-    this.#mailbox.freed(line)
+    this.#settle(call)
+    this.#mailbox.freed(line, this.#answer(line, call, start, end) ? call : undefined)
   }
 
   /** The call of a message, out of its line and of the table; undefined when it is no more. */
@@ -160,7 +159,8 @@ export class Incoming {
     return call
   }
 
-  #answer(line: Line, call: Call, start: number, end: number): void {
+  /** Returns whether it was a reply of the protocol; an error of the server's is one. */
+  #answer(line: Line, call: Call, start: number, end: number): boolean {
     const { codec, correlate } = this.#language
     let value: unknown
     try {
@@ -169,19 +169,25 @@ export class Incoming {
       if (correlate !== undefined && !correlate(call.request, value)) {
         const error = new PoolError('DESYNC', 'a reply does not belong to its request', { phase: 'reply', outcome: 'maybe-executed' })
         call.reject(error)
-        return this.#mailbox.broken(line, error)
+        this.#mailbox.broken(line, error)
+        return false
       }
     } catch (thrown) {
-      if (ReplyError.is(thrown)) return call.reject(thrown)
+      if (ReplyError.is(thrown)) {
+        call.reject(thrown)
+        return true
+      }
       const error = new PoolError('PROTOCOL_ERROR', `the protocol cannot read a reply: ${String((thrown as Error | undefined)?.message)}`, {
         phase: 'reply',
         outcome: 'executed',
         cause: thrown,
       })
       call.reject(error)
-      return this.#mailbox.broken(line, error)
+      this.#mailbox.broken(line, error)
+      return false
     }
     call.resolve(value)
+    return true
   }
 
   #failed(line: Line, flags: number, id: number, start: number, end: number): void {

@@ -38,16 +38,19 @@ export type { ConnectionInfo, Lease } from './lease.ts'
 export type {
   BackoffOptions,
   CredentialsOption,
+  EjectionOptions,
+  EndpointList,
   PoolOptions,
   ReleaseOptions,
   ResizeOptions,
   RetryBudgetOptions,
   RingBytes,
+  WeightedEndpoint,
   WorkerOptions,
 } from './option-types.ts'
 export type { Endings, FailedBy } from './outcomes.ts'
 export type { Pool } from './pool.ts'
-export type { Counters, PoolStats, ShardStats, Times } from './stats.ts'
+export type { Counters, EndpointStats, PoolStats, ShardStats, Times } from './stats.ts'
 export type { ConnectionDump, PoolDump } from './telemetry/dump.ts'
 export type { EventArguments, LeakEvent, PoolEvents } from './telemetry/events.ts'
 export type { FlightEvent, FlightRecord, ShardFlight } from './telemetry/flight.ts'

@@ -1,5 +1,6 @@
 /** The main-thread end of one connection: its calls in flight, its credit, and what waits for credit. */
 import { type CloseReason, copyBytes, Flag, type FrameSender, Kind } from '@cenote/pool-worker'
+import type { Site } from './books/sites.ts'
 import type { Slot } from './books/slots.ts'
 import type { Call } from './calls.ts'
 import type { Hold } from './hold.ts'
@@ -26,6 +27,8 @@ interface Outgoing {
 export class Line {
   readonly slot: Slot
   readonly serial: number
+  /** The endpoint that it is a connection to; the slot's may be another one afterwards. */
+  readonly site: Site
   lease: Hold | undefined = undefined
   run: Run | undefined = undefined
   stream: StreamEnd | undefined = undefined
@@ -57,6 +60,7 @@ export class Line {
   constructor(slot: Slot, sender: FrameSender, credit: number, buffered: Buffered) {
     this.slot = slot
     this.serial = slot.serial
+    this.site = slot.site
     this.#sender = sender
     this.#sendWindow = this.#credit = this.#window = this.#maxWindow = credit
     this.#buffered = buffered

@@ -52,6 +52,39 @@ export interface WorkerOptions {
 export type CredentialsOption = Credentials | ((endpoint: Endpoint) => Credentials | Promise<Credentials>)
 
 /**
+ * An endpoint and its part of the work, in proportion to the others'.
+ *
+ * @example
+ * import type { EndpointList } from '@cenote/pool-core'
+ *
+ * export const replicas: EndpointList = ['tcp://10.0.0.1:6379', { endpoint: 'tcp://10.0.0.2:6379', weight: 2 }]
+ */
+export interface WeightedEndpoint {
+  readonly endpoint: string | Endpoint
+  /** 1 to 1_000. Default 1. */
+  readonly weight?: number | undefined
+}
+
+/** 1 to 1_000 endpoints that serve the same. One that is listed twice counts twice: its weights add up. */
+export type EndpointList = readonly (string | Endpoint | WeightedEndpoint)[]
+
+/**
+ * When an endpoint that fails is left out for a time. Not counted: errors of the server's, aborts, and what this process was too slow for.
+ *
+ * @see Envoy, outlier detection
+ */
+export interface EjectionOptions {
+  /** Failed connects, or replies lost, broken or too late, in a row. 1 or more; Infinity: none is ever left out. Default 5. */
+  readonly afterFailures?: number | undefined
+  /** Milliseconds of the first time; the next is as much longer. So long without another takes one back. Default 30_000. */
+  readonly baseMs?: number | undefined
+  /** Milliseconds of the longest time, not below `baseMs`. Default 300_000, or `baseMs` if that is more. */
+  readonly maxMs?: number | undefined
+  /** The largest part of the list that is left out, 0 to 1. One always stays. Default 0.5. */
+  readonly maxEjected?: number | undefined
+}
+
+/**
  * What `createPool` takes. Each duration is in milliseconds, above 0; `Infinity` means without limit. The object is
  * copied: changing it later changes nothing. Only its own properties count, and `undefined` means the default.
  *
@@ -62,8 +95,21 @@ export type CredentialsOption = Credentials | ((endpoint: Endpoint) => Credentia
  * await using pool = await createPool(options)
  */
 export interface PoolOptions<Req = never, Rep = never, Client = undefined, Module = Record<never, never>> {
-  /** The server: 'tcp://host:port', 'tls://host:port', 'unix:/path', or the same as an object. Required. */
-  readonly endpoint: string | Endpoint | readonly [string | Endpoint]
+  /**
+   * The server: 'tcp://host:port', 'tls://host:port', 'unix:/path', or the same as an object. Required. Several that serve the same as a
+   * list, or as an async iterable of lists: each takes the place of the one before; callers wait for the first under their own deadlines.
+   * What is connected to one that is no longer listed closes when nobody uses it.
+   */
+  readonly endpoint: string | Endpoint | EndpointList | AsyncIterable<EndpointList>
+  /**
+   * Whose turn it is among several endpoints. Default 'least-pending': of two at random the one with fewer requests and leases for its
+   * weight. 'peak-ewma': the one whose replies are faster, too, where a slow one counts at once. 'round-robin': each in turn.
+   */
+  readonly balancing?: 'least-pending' | 'peak-ewma' | 'round-robin' | undefined
+  /** Connections of one endpoint, those being opened or closed included: 1 to `maxConnections`, the default. */
+  readonly maxPerEndpoint?: number | undefined
+  /** When one of several endpoints is left out for a time. Default: after 5 failures in a row, for 30 s and longer, never more than half. */
+  readonly ejection?: EjectionOptions | undefined
   /** User name and password, or an (async) function of the endpoint that gives fresh ones for each connect. Default: none. */
   readonly credentials?: CredentialsOption | undefined
   /** What is spoken: `resp()`, `line()`, … or `protocolAt(url)`. Default: `raw()`, bytes as they come, for `lease.stream()`. */

@@ -1,7 +1,8 @@
 /** The pool's options: one table of their checks and defaults. */
 import { availableParallelism } from 'node:os'
 import type { ResourceLimits, SHARE_ENV } from 'node:worker_threads'
-import { badOption, type Credentials, type Endpoint, type ProtocolReference, parseEndpoint, type TlsSettings } from '@cenote/pool-worker'
+import { badOption, type Credentials, type Endpoint, type ProtocolReference, type TlsSettings } from '@cenote/pool-worker'
+import type { Balancing } from './books/balancer.ts'
 import {
   type Check,
   type Complete,
@@ -18,8 +19,9 @@ import {
   refuseUnknown,
   texts,
 } from './checks.ts'
+import { checkEndpoints, type EndpointSource, mayUseTls } from './endpoint-list.ts'
 import { unknownOption } from './foreign.ts'
-import type { BackoffOptions, ReleaseOptions, RetryBudgetOptions, RingBytes } from './option-types.ts'
+import type { BackoffOptions, EjectionOptions, ReleaseOptions, RetryBudgetOptions, RingBytes } from './option-types.ts'
 import { checkCredentials, checkHandlers, checkProtocol, checkTls } from './parts.ts'
 import type { RetryLimits } from './retry-budget.ts'
 
@@ -27,7 +29,10 @@ const MiB = 2 ** 20
 
 /** The options as the rest of the pool reads them: complete, checked, frozen. */
 export interface Settings {
-  readonly endpoint: Endpoint
+  readonly endpoint: EndpointSource
+  readonly balancing: Balancing
+  readonly maxPerEndpoint: number
+  readonly ejection: { readonly afterFailures: number; readonly baseMs: number; readonly maxMs: number; readonly maxEjected: number }
   /** Asked for each connect; undefined when there are none. What a user's function returns has been checked. */
   readonly credentials: ((endpoint: Endpoint) => Promise<Credentials>) | undefined
   readonly protocol: ProtocolReference
@@ -96,6 +101,13 @@ const checkRetryBudget = record<RetryBudgetOptions>({
   minPerSecond: numberWithin(0, Number.POSITIVE_INFINITY),
 })
 
+const checkEjection = record<EjectionOptions>({
+  afterFailures: count(1, Number.MAX_SAFE_INTEGER, true),
+  baseMs: duration(undefined, false),
+  maxMs: duration(undefined, false),
+  maxEjected: numberWithin(0, 1),
+})
+
 const ringSize: Check<number> = (value, name) => {
   const bytes = count(4096, 2 ** 30)(value, name)
   if ((bytes & (bytes - 1)) === 0) return bytes
@@ -132,7 +144,13 @@ function row<T, D extends T = T>(check: Check<T>, otherwise: D | ((max: number) 
 
 /** The table. Its keys are the options that exist; types and units stand in `PoolOptions`, name by name. */
 const TABLE: { readonly [Name in keyof Settings]: Row<Settings[Name]> } = {
-  endpoint: row<Endpoint>(parseEndpoint, () => parseEndpoint(undefined)),
+  endpoint: row<EndpointSource>(checkEndpoints, () => checkEndpoints(undefined, 'endpoint')),
+  balancing: row<Balancing>(oneOf('least-pending', 'peak-ewma', 'round-robin'), 'least-pending'),
+  maxPerEndpoint: row(count(1, 65_536), (max) => max),
+  ejection: row(
+    (value, name) => completeEjection(checkEjection(value, name)),
+    () => completeEjection(),
+  ),
   credentials: row<Settings['credentials']>(checkCredentials, () => undefined),
   protocol: row<ProtocolReference>(checkProtocol, Object.freeze({ builtin: 'raw', options: undefined })),
   handlers: row<string | undefined>(checkHandlers, undefined),
@@ -204,6 +222,12 @@ function withDefaults(given?: Complete<BackoffOptions>): Settings['backoff'] {
   })
 }
 
+function completeEjection(given?: Complete<EjectionOptions>): Settings['ejection'] {
+  const baseMs = given?.baseMs ?? 30_000
+  const maxMs = given?.maxMs ?? Math.max(300_000, baseMs)
+  return Object.freeze({ afterFailures: given?.afterFailures ?? 5, baseMs, maxMs, maxEjected: given?.maxEjected ?? 0.5 })
+}
+
 function bothRings(value: unknown, name: string): Settings['ringBytes'] {
   if (typeof value === 'object') {
     const { toMain, toShard } = checkRings(value, name)
@@ -248,9 +272,23 @@ function refuseContradictions(settings: Settings): void {
   const { leakDetectionMs, maxLeaseMs } = settings
   if (maxLeaseMs !== Infinity && leakDetectionMs !== Infinity && leakDetectionMs >= maxLeaseMs)
     throw badOption('leakDetectionMs', `must be less than maxLeaseMs (${maxLeaseMs}), not ${leakDetectionMs}`)
+  refuseImpossible(settings)
   if (tls === undefined) return
-  if (endpoint.transport !== 'tls') throw badOption('tls', `goes with a tls:// endpoint, not with ${endpoint.transport}`)
+  if (!mayUseTls(endpoint)) throw badOption('tls', 'goes with a tls:// endpoint, and there is none')
   if (tls.minVersion === 'TLSv1.3' && tls.maxVersion === 'TLSv1.2') throw badOption('tls.minVersion', 'must be at most tls.maxVersion')
+}
+
+/** What concerns endpoints alone. */
+function refuseImpossible({ maxConnections, minConnections, maxPerEndpoint, ejection, endpoint }: Settings): void {
+  if (maxPerEndpoint > maxConnections)
+    throw badOption('maxPerEndpoint', `must be at most maxConnections (${maxConnections}), not ${maxPerEndpoint}`)
+  if (Array.isArray(endpoint) && minConnections > maxPerEndpoint * endpoint.length)
+    throw badOption(
+      'minConnections',
+      `must be at most maxPerEndpoint for each endpoint (${maxPerEndpoint * endpoint.length}), not ${minConnections}`,
+    )
+  if (ejection.baseMs > ejection.maxMs)
+    throw badOption('ejection.baseMs', `must be at most ejection.maxMs (${ejection.maxMs}), not ${ejection.baseMs}`)
 }
 
 /**

@@ -1,9 +1,12 @@
 /** The pool in numbers, put together from the books, the counters and the shards. */
+import { printEndpoint } from '@cenote/pool-worker'
+import { countStates } from './books/counts.ts'
+import type { Site } from './books/sites.ts'
 import type { Dispatch } from './dispatch.ts'
-import { lateness, type PoolStats, type ShardStats } from './stats.ts'
+import { type EndpointStats, lateness, type PoolStats, type ShardStats } from './stats.ts'
 
 /** What `pool.stats()` returns: no connection is looked at. */
-export function overview(name: string, { books, links, numbers }: Dispatch, bufferedBytes: number): PoolStats {
+export function overview(name: string, { books, links, numbers, endpoints }: Dispatch, bufferedBytes: number): PoolStats {
   const { perShard, pendingLeases, pendingRequests, probing: _, ...counts } = books.counts()
   const shards = perShard.map(({ live, suspect, ...shard }): ShardStats => {
     const host = links[shard.shard]?.host
@@ -16,6 +19,30 @@ export function overview(name: string, { books, links, numbers }: Dispatch, buff
   })
   const pending = { leases: pendingLeases, requests: pendingRequests }
   const inFlight = numbers.requests.unsettled - pendingRequests - numbers.waitingAlone
-  const counters = numbers.counters()
-  return { name, ...counts, pending, inFlight, paused: books.paused, bufferedBytes, counters, ...numbers.times(), shards }
+  return {
+    name,
+    ...counts,
+    pending,
+    inFlight,
+    paused: books.paused,
+    bufferedBytes,
+    counters: numbers.counters(),
+    ...numbers.times(),
+    shards,
+    endpoints: books.sites.all.map((site) => endpointStats(site, endpoints.latency(site))),
+  }
+}
+
+function endpointStats(site: Site, ewmaMs: number | undefined): EndpointStats {
+  const { endpoint, weight, state, connections, tally, pending, counters, admission } = site
+  return {
+    endpoint: printEndpoint(endpoint),
+    weight,
+    state: state !== 'listed' ? state : admission.down ? 'down' : 'up',
+    connections,
+    ...countStates(tally),
+    pending,
+    ewmaMs,
+    counters: { ...counters },
+  }
 }

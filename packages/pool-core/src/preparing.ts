@@ -14,6 +14,8 @@ type Refused = (error: PoolError) => void
 interface Preparation {
   readonly slot: Slot
   readonly serial: number
+  /** The slot's may be another one meanwhile. */
+  readonly endpoint: Endpoint
   readonly trace: ConnectTrace | undefined
   readonly refused: Refused
   readonly since: number
@@ -40,7 +42,8 @@ export class Preparing {
 
   /** Has a shard open the slot's connection as soon as all is there. `refused`: it was not, in time. */
   open(link: Link, slot: Slot, refused: Refused): void {
-    const { endpoint, credentials, connectTimeoutMs } = this.#settings
+    const { credentials, connectTimeoutMs } = this.#settings
+    const { endpoint } = slot.site
     beginConnect(this.#traces, slot, endpoint, connectTimeoutMs, (trace) => {
       const name = nameIn(endpoint)
       const addresses = name === undefined ? undefined : this.#resolver.known(name)
@@ -74,7 +77,8 @@ export class Preparing {
 
   /** All that the shard must be told. @throws PoolError Something did not come. */
   async #gather(preparation: Preparation): Promise<OpenRequest> {
-    const { endpoint, credentials } = this.#settings
+    const { credentials } = this.#settings
+    const { endpoint } = preparation
     const name = nameIn(endpoint)
     const request: OpenRequest = { endpoint, ...(name === undefined ? {} : await this.#find(name, preparation)) }
     if (credentials === undefined || preparation.over) return request
@@ -105,6 +109,7 @@ export class Preparing {
     const preparation: Preparation = {
       slot,
       serial: slot.serial,
+      endpoint: slot.site.endpoint,
       trace,
       refused,
       since: this.#world.now(),

@@ -29,6 +29,20 @@ export interface ShardStats extends ConnectionCounts {
   readonly delay: { readonly p50: number; readonly p99: number; readonly max: number }
 }
 
+/** One endpoint at this moment. */
+export interface EndpointStats extends ConnectionCounts {
+  readonly endpoint: string
+  readonly weight: number
+  /** Taking work; failing every connect, so that callers go elsewhere; left out for a time; or no longer on the list, with work still going on. */
+  readonly state: 'up' | 'down' | 'ejected' | 'draining'
+  /** Requests in flight on shared connections, and leases and handlers. */
+  readonly pending: number
+  /** Average time of a reply in milliseconds, where late replies count at once; undefined unless `balancing` is 'peak-ewma'. */
+  readonly ewmaMs: number | undefined
+  /** Everything that only ever grows: `opened − closed` connections are open. */
+  readonly counters: { readonly opened: number; readonly closed: number; readonly connectFailures: number; readonly requests: number }
+}
+
 /**
  * Everything that only ever grows. `opened − closed` connections are open; `acquired − released − reclaimed` leases are held;
  * `opening − opened − connectFailures − connectsAbandoned` connects are under way. Of each kind of call, those begun less those that
@@ -90,6 +104,8 @@ export interface PoolStats extends ConnectionCounts {
   /** Leases and handlers, from grant to release. */
   readonly use: Times
   readonly shards: readonly ShardStats[]
+  /** Those that are listed, and those that drain. */
+  readonly endpoints: readonly EndpointStats[]
 }
 
 /** Where the coordinator counts. */

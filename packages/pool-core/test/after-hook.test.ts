@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { Worker } from 'node:worker_threads'
-import type { Counters, PoolStats, ShardStats } from '@cenote/pool-core'
+import type { Counters, EndpointStats, PoolStats, ShardStats } from '@cenote/pool-core'
 import * as assert from 'uvu/assert'
 import { suite, until } from '../../pool-worker/test/kit/kit.ts'
 import { final, momentary } from './support/adds-up.ts'
@@ -39,22 +39,53 @@ const COUNTERS: Counters = {
   shardsLost: 0,
 }
 
-function statsOf(counters: Partial<Counters> = {}, more: Partial<PoolStats> = {}, shard: Partial<ShardStats> = {}): PoolStats {
+const ENDPOINT: EndpointStats = {
+  ...EMPTY,
+  endpoint: 'unix:/a',
+  weight: 1,
+  state: 'up',
+  pending: 0,
+  ewmaMs: undefined,
+  counters: { opened: 3, closed: 3, connectFailures: 2, requests: 7 },
+}
+
+/** A shard and an endpoint that have all connections, unless it is said otherwise. */
+function statsOf(
+  counters: Partial<Counters> = {},
+  more: Partial<PoolStats> = {},
+  shard: Partial<ShardStats> = {},
+  endpoint: Partial<EndpointStats> = {},
+): PoolStats {
   const times = { wait: NOTHING, connect: NOTHING, use: NOTHING }
-  const pending = { leases: 0, requests: 0 }
-  const now = { pending, inFlight: 0, paused: false, bufferedBytes: 0 }
-  return { name: 'it', ...EMPTY, ...now, counters: { ...COUNTERS, ...counters }, ...times, shards: [{ ...SHARD, ...shard }], ...more }
+  const { connections = 0, idle = 0, closing = 0 } = more
+  const now = { pending: { leases: 0, requests: 0 }, inFlight: 0, paused: false, bufferedBytes: 0 }
+  return {
+    name: 'it',
+    ...EMPTY,
+    ...now,
+    ...times,
+    counters: { ...COUNTERS, ...counters },
+    shards: [{ ...SHARD, connections, idle, closing, ...shard }],
+    endpoints: [{ ...ENDPOINT, connections, idle, closing, ...endpoint }],
+    ...more,
+  }
 }
 
 test('numbers that add up are right', () => {
   assert.equal(final(statsOf()), [])
-  assert.equal(momentary(statsOf({ closed: 2, closedBy: { idle: 2 } }, { connections: 1, idle: 1 }, { connections: 1, idle: 1 })), [])
+  assert.equal(momentary(statsOf({ closed: 2, closedBy: { idle: 2 } }, { connections: 1, idle: 1 })), [])
 })
 
 const WRONG: readonly [string, RegExp, PoolStats][] = [
-  ['a connection that is still counted', /connections: 1/, statsOf({}, { connections: 1, idle: 1 }, { connections: 1, idle: 1 })],
-  ['a state that is counted twice', /the states add up/, statsOf({}, { idle: 1 }, { idle: 1 })],
+  ['a connection that is still counted', /connections: 1/, statsOf({}, { connections: 1, idle: 1 })],
+  ['a state that is counted twice', /the states add up/, statsOf({}, { idle: 1 })],
   ['a shard that differs from the whole', /closing of all shards/, statsOf({}, {}, { connections: 1, closing: 1 })],
+  ['an endpoint that differs from the whole', /idle of all endpoints: 1, not 0/, statsOf({}, {}, {}, { connections: 1, idle: 1 })],
+  [
+    'a connection of an endpoint whose end was not counted',
+    /open at endpoints: 1/,
+    statsOf({}, {}, {}, { counters: { ...ENDPOINT.counters, closed: 2 } }),
+  ],
   ['a caller who still waits', /pending leases: 1/, statsOf({}, { pending: { leases: 1, requests: 0 } })],
   ['a handler that still runs', /handlers: 1/, statsOf({}, {}, { handlers: 1 })],
   ['a reason that was not counted', /the reasons/, statsOf({ closedBy: { idle: 1 } })],

@@ -57,7 +57,7 @@ test('while it is down one connect is under way after each back-off, though nobo
   rig.fail(opening(rig))
   rig.rested()
   rig.fail(opening(rig))
-  assert.ok(rig.books.admission.down)
+  assert.ok(rig.site().admission.down)
   rig.cancel(caller)
   for (let round = 0; round < 5; round++) {
     rig.rested()
@@ -66,7 +66,7 @@ test('while it is down one connect is under way after each back-off, though nobo
   rig.rested()
   const slot = opening(rig)
   rig.ready(slot)
-  assert.not(rig.books.admission.down)
+  assert.not(rig.site().admission.down)
   assert.is(slot.state, 'idle')
   assert.is(rig.in('opening').length, 0)
 })
@@ -100,13 +100,13 @@ test('connects of a shard that stands still hold nobody up while another could c
   rig.suspect(quick.shard, true) // now it makes no difference where
   assert.is(rig.in('opening').length, 2)
   rig.suspect(slow.shard, false)
-  assert.is(rig.books.admission.connecting, 1) // the slow one, which may be heard of again
+  assert.is(rig.site().admission.connecting, 1) // the slow one, which may be heard of again
   rig.fail(slow)
-  assert.is(rig.books.admission.connecting, 0)
+  assert.is(rig.site().admission.connecting, 0)
   rig.rested()
   assert.is(rig.in('opening').length, 2)
   rig.fail(quick)
-  assert.is(rig.books.admission.connecting, 1)
+  assert.is(rig.site().admission.connecting, 1)
 })
 
 test('on a single shard the limit holds while it stands still', () => {
@@ -122,7 +122,7 @@ test('a lease that lives keeps the endpoint up: others wait for it', () => {
   const slot = rig.leased()
   const waiter = rig.lease()
   rig.fail(opening(rig), true)
-  assert.not(rig.books.admission.down)
+  assert.not(rig.site().admission.down)
   rig.release(slot)
   assert.is(waiter.slot, slot)
 })
@@ -137,15 +137,15 @@ test('a connection that its server ends as soon as it is open, and unused, is on
   assert.not(isStillborn(first, rig.now + 1_000))
   assert.ok(isStillborn(first, rig.now + 999))
   assert.equal([rig.fail(first), rig.fail(second)], [rig.chance * 100, undefined])
-  assert.is(rig.books.admission.failures, 1)
+  assert.is(rig.site().admission.failures, 1)
   for (let failures = 2; failures <= 4; failures++) {
     rig.rested()
     const slot = opening(rig)
     rig.ready(slot)
-    assert.is(rig.books.admission.failures, 0)
+    assert.is(rig.site().admission.failures, 0)
     rig.fail(slot)
-    assert.is(rig.books.admission.failures, failures)
-    assert.is(rig.books.admission.down, failures >= 3)
+    assert.is(rig.site().admission.failures, failures)
+    assert.is(rig.site().admission.down, failures >= 3)
     for (const other of rig.in('opening')) rig.gone(other) // that the success had let begin
   }
 })
@@ -163,7 +163,7 @@ test('a connection that somebody has used is none such, nor one that others live
   rig.ready(fresh)
   assert.ok(isStillborn(fresh, rig.now))
   rig.fail(fresh)
-  assert.not(rig.books.admission.down)
+  assert.not(rig.site().admission.down)
 })
 
 test('a connect that was given up counts neither as a success nor as a failure', () => {
@@ -173,7 +173,7 @@ test('a connect that was given up counts neither as a success nor as a failure',
   rig.close(slot, 'recycle')
   assert.is(opening(rig).serial === slot.serial, false) // the next may begin
   rig.gone(slot)
-  assert.is(rig.books.admission.failures, 0)
+  assert.is(rig.site().admission.failures, 0)
 })
 
 test.run()

@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert'
 import { suite } from '../../pool-worker/test/kit/kit.ts'
 import { isStillborn } from '../src/books/admission.ts'
 import { keepAlive } from '../src/books/keep-alive.ts'
-import { Rig } from './books-rig.ts'
+import { numbers, Rig } from './books-rig.ts'
 
 const test = suite('books in any order', { timeoutMs: 120_000 })
 
@@ -20,6 +20,11 @@ type Act = (rig: Rig, chance: number) => void
 const withSlot = (rig: Rig, states: Parameters<Rig['in']>, chance: number, act: (slot: ReturnType<Rig['in']>[number]) => void): void => {
   const slot = pick(rig.in(...states), chance)
   if (slot !== undefined) act(slot)
+}
+
+const withSite = (rig: Rig, chance: number, act: (site: Rig['books']['sites']['all'][number]) => void): void => {
+  const site = pick(rig.books.sites.all, chance)
+  if (site !== undefined) act(site)
 }
 
 const acts: Record<string, Act> = {
@@ -63,8 +68,17 @@ const acts: Record<string, Act> = {
   failAgain: (rig, chance) => withSlot(rig, ['opening'], chance, (slot) => void rig.fail(slot)),
   failLate: (rig, chance) => withSlot(rig, ['closing'], chance, (slot) => void rig.fail(slot)),
   stillborn: (rig, chance) => withSlot(rig, ['idle'], chance, (slot) => void (isStillborn(slot, rig.now) && rig.fail(slot))),
-  rested: (rig) => rig.rested(),
-  restedAgain: (rig) => rig.rested(),
+  rested: (rig, chance) => withSite(rig, chance, (site) => rig.rested(site)),
+  restedAgain: (rig, chance) => withSite(rig, chance, (site) => rig.rested(site)),
+  list: (rig, chance) => {
+    const weights = [chance % 4, (chance >> 2) % 4, (chance >> 4) % 4]
+    if (Math.max(...weights) > 0) rig.list(...weights)
+  },
+  blame: (rig, chance) => withSite(rig, chance, (site) => rig.blame(site, chance % 2 === 0 ? 'connect' : 'reply')),
+  blameAgain: (rig, chance) => withSite(rig, chance, (site) => rig.blame(site, 'reply')),
+  replied: (rig, chance) => withSite(rig, chance, (site) => site.faults.replied()),
+  measured: (rig, chance) => withSite(rig, chance, (site) => site.latency.observe(chance, rig.now)),
+  readmit: (rig) => void rig.readmit(),
   refill: (rig) => rig.step(() => rig.books.refill(rig.now)),
   use: (rig, chance) => withSlot(rig, ['leased'], chance, (slot) => rig.step(() => rig.books.use(slot))),
   resize: (rig, chance) => rig.resize(1 + (chance % 7), Math.min(chance % 3, 1 + (chance % 7))),
@@ -91,6 +105,16 @@ const names = Object.keys(acts)
 const history = fc.array(fc.tuple(fc.constantFrom(...names), fc.nat(999)), { maxLength: 300, size: 'max' })
 const pools = fc.record({
   shards: fc.integer({ min: 1, max: 3 }),
+  weights: fc.array(fc.integer({ min: 1, max: 3 }), { minLength: 1, maxLength: 3 }),
+  seed: fc.nat(),
+  balancing: fc.constantFrom('least-pending' as const, 'peak-ewma' as const, 'round-robin' as const),
+  maxPerEndpoint: fc.integer({ min: 1, max: 7 }),
+  ejection: fc.record({
+    afterFailures: fc.constantFrom(1, 2, Number.POSITIVE_INFINITY),
+    baseMs: fc.constant(20),
+    maxMs: fc.constant(50),
+    maxEjected: fc.constantFrom(0, 0.5, 1),
+  }),
   maxConnections: fc.integer({ min: 1, max: 7 }),
   minConnections: fc.integer({ min: 0, max: 3 }),
   minIdle: fc.integer({ min: 0, max: 3 }),
@@ -105,11 +129,15 @@ const pools = fc.record({
   failFastAfter: fc.constantFrom(1, 3, Number.POSITIVE_INFINITY),
 })
 
-type Limits = NonNullable<ConstructorParameters<typeof Rig>[0]>
+type Limits = NonNullable<ConstructorParameters<typeof Rig>[0]> & {
+  readonly shards: number
+  readonly weights: readonly number[]
+  readonly seed: number
+}
 
-function play(shards: number, limits: Limits, steps: readonly (readonly [string, number])[]): Rig {
+function play({ shards, weights, seed, ...limits }: Limits, steps: readonly (readonly [string, number])[]): Rig {
   const { minIdle = 0, maxIdle = 0 } = limits // options keep the one below the other
-  const rig = new Rig({ ...limits, minIdle: Math.min(minIdle, maxIdle) }, shards)
+  const rig = new Rig({ ...limits, minIdle: Math.min(minIdle, maxIdle) }, { shards, weights, random: numbers(seed) })
   for (const [name, chance] of steps) acts[name]?.(rig, chance)
   return rig
 }
@@ -128,11 +156,11 @@ function answerOne(rig: Rig): boolean {
 
 for (const pipelining of [1, 4, 64]) {
   test(`with pipelining ${pipelining} every step keeps the invariants, and in the end everybody is served`, () => {
-    const property = fc.property(pools, history, ({ shards, ...limits }, steps) => {
-      const rig = play(shards, { ...limits, pipelining }, steps)
-      for (let shard = 0; shard < shards; shard++) rig.restart(shard)
+    const property = fc.property(pools, history, (pool, steps) => {
+      const rig = play({ ...pool, pipelining }, steps)
+      for (let shard = 0; shard < pool.shards; shard++) rig.restart(shard)
       for (const slot of rig.in('shared')) rig.block(slot, false)
-      rig.rested()
+      for (const site of rig.books.sites.all) rig.rested(site)
       rig.pause(false)
       for (let answers = 0; answerOne(rig); answers++) assert.ok(answers < 10_000, 'it never ends')
       assert.equal(
@@ -144,8 +172,8 @@ for (const pipelining of [1, 4, 64]) {
   })
 
   test(`with pipelining ${pipelining} a retired pool gives back every permit and opens nothing`, () => {
-    const property = fc.property(pools, history, history, ({ shards, ...limits }, steps, after) => {
-      const rig = play(shards, { ...limits, pipelining }, steps)
+    const property = fc.property(pools, history, history, (pool, steps, after) => {
+      const rig = play({ ...pool, pipelining }, steps)
       rig.step(() => rig.books.retire(rig.now))
       rig.take()
       for (const [name, chance] of after) acts[name]?.(rig, chance)

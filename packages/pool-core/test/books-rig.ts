@@ -1,8 +1,10 @@
 /** Drives the books as the coordinator does, and keeps an account of its own: who waits, who holds what. For the tests of the books. */
-import type { CloseReason } from '@cenote/pool-worker'
+import type { CloseReason, Endpoint } from '@cenote/pool-worker'
 import * as assert from 'uvu/assert'
 import { Books, type BooksLimits } from '../src/books/books.ts'
+import type { Fault } from '../src/books/faults.ts'
 import type { Waiter, WaiterKind } from '../src/books/pending.ts'
+import type { ListedEndpoint, Site } from '../src/books/sites.ts'
 import type { Slot, SlotState } from '../src/books/slots.ts'
 
 /** A caller with a name. */
@@ -33,6 +35,32 @@ const defaults: BooksLimits = {
   maxConnecting: Number.POSITIVE_INFINITY,
   failFastAfter: Number.POSITIVE_INFINITY,
   backoff: { initialMs: 100, maxMs: 1_000, factor: 2 },
+  balancing: 'least-pending',
+  maxPerEndpoint: 100,
+  ejection: { afterFailures: Number.POSITIVE_INFINITY, baseMs: 1_000, maxMs: 10_000, maxEjected: 0.5 },
+}
+
+/** An endpoint by its number. */
+function endpointAt(number: number): Endpoint {
+  return { transport: 'unix', path: `/${number}` }
+}
+
+/** What a rig has besides its limits. */
+export interface RigOptions {
+  readonly shards?: number
+  /** Of the endpoints 0, 1, …; default: one. */
+  readonly weights?: readonly number[]
+  /** Default: the same numbers each time. */
+  readonly random?: () => number
+}
+
+/** Numbers at least 0, below 1: the same for each seed. */
+export function numbers(seed: number): () => number {
+  let state = seed >>> 0
+  return () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+    return state / 2 ** 32
+  }
 }
 
 /** After each step the effects are taken into the account, and every invariant is checked. */
@@ -57,14 +85,45 @@ export class Rig {
   /** After a resize or a suspicion a shard may hold more than its part, of earlier days. */
   #uneven = false
 
-  constructor(limits: Partial<BooksLimits> = {}, shards = 1) {
+  constructor(limits: Partial<BooksLimits> = {}, options: number | RigOptions = 1) {
+    const { shards = 1, weights = [1], random = numbers(1) } = typeof options === 'number' ? { shards: options } : options
     this.shards = shards
     this.limits = { ...defaults, ...limits }
-    this.books = new Books(this.limits, (slot) => !this.isDead(slot))
+    this.books = new Books(this.limits, (slot) => !this.isDead(slot), random)
+    this.list(...weights)
     this.step(() => {
       for (let shard = 0; shard < shards; shard++) this.books.addShard(shard)
       this.#keepIdle()
     })
+  }
+
+  /** The endpoints 0, 1, … with these weights; those with 0 are not on the list. */
+  list(...weights: number[]): void {
+    const list = weights.map((weight, number): ListedEndpoint => ({ endpoint: endpointAt(number), weight }))
+    this.step(() =>
+      this.books.list(
+        list.filter(({ weight }) => weight > 0),
+        this.now,
+      ),
+    )
+  }
+
+  /** One that is known. */
+  site(number = 0): Site {
+    const { path } = endpointAt(number) as { path: string }
+    const site = this.books.sites.all.find(({ endpoint }) => endpoint.transport === 'unix' && endpoint.path === path)
+    if (site === undefined) throw new Error(`endpoint ${number} is not known`)
+    return site
+  }
+
+  /** Something has failed there. */
+  blame(site: Site, fault: Fault = 'reply'): boolean {
+    return this.step(() => this.books.blame(site, fault, this.now))
+  }
+
+  /** Ejected ones come back whose time is up. */
+  readmit(): Site[] {
+    return this.step(() => this.books.readmit(this.now))
   }
 
   step<Result>(action: () => Result): Result {
@@ -167,8 +226,8 @@ export class Rig {
   }
 
   /** The pause is over. */
-  rested(): void {
-    this.step(() => this.books.rested(this.now))
+  rested(site: Site = this.site()): void {
+    this.step(() => this.books.rested(site, this.now))
   }
 
   gone(slot: Slot): void {
@@ -264,8 +323,12 @@ export class Rig {
   #opened(slot: Slot): void {
     assert.is(slot.state, 'opening')
     assert.ok(this.books.counts().connections <= this.limits.maxConnections, 'a connection opened beyond the limit')
-    assert.not(this.books.admission.resting, 'a connection opened before the back-off was over')
-    assert.ok(this.in('opening').filter(({ admitted }) => admitted).length <= this.books.admission.limit, 'more connect than are admitted')
+    const { admission, connections, state } = slot.site
+    const admitted = this.in('opening').filter((each) => each.admitted && each.site === slot.site)
+    assert.is(state, 'listed', 'a connection opened to an endpoint that takes no work')
+    assert.not(admission.resting, 'a connection opened before the back-off was over')
+    assert.ok(admitted.length <= admission.limit, 'more connect than are admitted')
+    assert.ok(connections <= this.books.limits.maxPerEndpoint, 'a connection opened beyond the limit of its endpoint')
     const live = this.shards - this.#suspended.size
     if (!this.#uneven) assert.ok(slot.home.connections <= Math.ceil(this.limits.maxConnections / live), 'a shard opened more than its part')
   }

@@ -18,6 +18,7 @@ const MAX_MS = 2 ** 31 - 1
 const BESIDES: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   'backoff.maxMs': { backoff: { initialMs: Number.MIN_VALUE } },
   maxShardStallMs: { shardStallMs: Number.MIN_VALUE },
+  'ejection.maxMs': { ejection: { baseMs: Number.MIN_VALUE } },
 }
 
 /** Those that no range can be told of: their sections tell them in words alone. */
@@ -46,8 +47,8 @@ function promisesOf(takes: string): { readonly good: readonly unknown[]; readonl
     return { good: [Number.MIN_VALUE, 0.5, most, ...ends.good], bad: [0, -1, most + 1, Number.NaN, ...ends.bad] }
   }
   if (range === 'true or false') return { good: [true, false], bad: [0, 1, 'true', ...ends.bad] }
-  if (/^`'\w+'`((, `'\w+'`)* or `'\w+'`)$/.test(range)) {
-    const texts = [...range.matchAll(/'(\w+)'/g)].map(([, text]) => text)
+  if (/^`'[\w-]+'`((, `'[\w-]+'`)* or `'[\w-]+'`)$/.test(range)) {
+    const texts = [...range.matchAll(/'([\w-]+)'/g)].map(([, text]) => text)
     return { good: texts, bad: ['', `${texts[0]}x`, ...ends.bad] }
   }
   if (min === undefined || (to !== undefined && max === undefined)) return undefined

@@ -6,6 +6,7 @@ import { ShardSlots } from '../src/books/slots.ts'
 import { readOptions } from '../src/options.ts'
 import { shownOptions } from '../src/telemetry/dump.ts'
 import { Flight } from '../src/telemetry/flight.ts'
+import { Rig } from './books-rig.ts'
 
 const test = suite('flight')
 
@@ -15,9 +16,10 @@ const wordsOf = (events: readonly { event: string; connection?: string; detail?:
 test("callers and the pool's own steps are kept apart, each with its time, its connection and what goes with it", () => {
   const world = new ManualWorld(1_000)
   const flight = new Flight(world)
-  const slots = new ShardSlots(63, 1, false)
-  let slot = slots.take()
-  while (slot.index < 65_535) slot = slots.take()
+  const slots = new ShardSlots(63)
+  const cell = new Rig().site().cell(slots)
+  let slot = slots.take(cell)
+  while (slot.index < 65_535) slot = slots.take(cell)
   flight.caller('queued', undefined, 10_000)
   world.time = 1_250
   flight.caller('granted', slot, 250)

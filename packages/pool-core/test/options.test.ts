@@ -1,4 +1,5 @@
 import { SHARE_ENV } from 'node:worker_threads'
+import type { Endpoint } from '@cenote/pool-worker'
 import * as assert from 'uvu/assert'
 import { suite } from '../../pool-worker/test/kit/kit.ts'
 import { checkCallOptions } from '../src/call-options.ts'
@@ -8,6 +9,7 @@ import { refusalOf } from './support/refusals.ts'
 const test = suite('options')
 const endpoint = 'tcp://127.0.0.1:6379'
 const SECRET = 'hunter2'
+const HOST: Endpoint = { transport: 'tcp', host: 'h', port: 1 }
 
 /** The BAD_OPTION message of a call. */
 function complaint(action: () => unknown): string {
@@ -25,7 +27,25 @@ const OBJECT = [1, 'x', null, true, [], Symbol('x')]
 
 /** Values that each option refuses. */
 const WRONG: { readonly [Name in keyof Settings]: readonly unknown[] } = {
-  endpoint: [1, null, {}, '', 'localhost', 'http://h:1', [], [endpoint, endpoint], [[endpoint]], { transport: 'udp', host: 'h', port: 1 }],
+  endpoint: [
+    ...[1, null, {}, '', 'localhost', 'http://h:1', { transport: 'udp', host: 'h', port: 1 }, { endpoint, weight: 0 }],
+    ...[[], [[endpoint]], [endpoint, 'localhost'], [undefined], Array(1_001).fill(endpoint), [{ weight: 1 }], [{ endpoint, part: 1 }]],
+    ...[...WHOLE, 0, 1_001, Infinity].map((weight) => [{ endpoint, weight }]),
+  ],
+  balancing: ['random', '', 1, null, true, {}],
+  maxPerEndpoint: [...WHOLE, 0, 65_537, Infinity],
+  ejection: [
+    ...OBJECT,
+    { afterFailures: 0 },
+    { afterFailures: 1.5 },
+    { baseMs: 0 },
+    { baseMs: Infinity },
+    { maxMs: Infinity },
+    { maxEjected: -0.1 },
+    { maxEjected: 1.1 },
+    { maxEjected: Number.NaN },
+    { after: 5 },
+  ],
   credentials: [...OBJECT, { user: 'a' }, { password: 5 }, { username: null }],
   protocol: [
     ...OBJECT,
@@ -119,7 +139,10 @@ test('the defaults are those of the documentation', () => {
   assert.match(name, /^pool-\d+$/)
   assert.ok(shards >= 1 && shards <= 4)
   assert.equal(rest, {
-    endpoint: { transport: 'tcp', host: '127.0.0.1', port: 6379 },
+    endpoint: [{ endpoint: { transport: 'tcp', host: '127.0.0.1', port: 6379 }, weight: 1 }],
+    balancing: 'least-pending',
+    maxPerEndpoint: 10,
+    ejection: { afterFailures: 5, baseMs: 30_000, maxMs: 300_000, maxEjected: 0.5 },
     credentials: undefined,
     protocol: { builtin: 'raw', options: undefined },
     handlers: undefined,
@@ -194,11 +217,39 @@ test('every option keeps a good value', () => {
     name: 'orders',
     backoff: { initialMs: 1, maxMs: 2, factor: 1 },
     ringBytes: { toMain: 8192, toShard: 4096 },
+    balancing: 'round-robin',
+    maxPerEndpoint: 3,
+    ejection: { afterFailures: Infinity, baseMs: 1, maxMs: 1, maxEjected: 0 },
     retryStale: 0,
     retryBudget: { ratio: 0, minPerSecond: Infinity },
   }
   const settings = readOptions({ endpoint, ...given })
   for (const [name, value] of Object.entries(given)) assert.equal(Reflect.get(settings, name), value, name)
+})
+
+test('a list of endpoints is copied, those without a weight get 1, and one that is listed twice gets both weights', () => {
+  const listed = { endpoint: 'tls://H:1', weight: 3 }
+  const list = [listed, 'unix:/a', { transport: 'tls', host: 'h', port: 1 }, { transport: 'tls', host: 'h', port: 1, servername: 'x' }]
+  const settings = readOptions({ endpoint: list, tls: {} })
+  list.length = 0
+  listed.weight = 5
+  assert.equal(settings.endpoint, [
+    { endpoint: { transport: 'tls', host: 'H', port: 1 }, weight: 4 },
+    { endpoint: { transport: 'unix', path: '/a' }, weight: 1 },
+    { endpoint: { transport: 'tls', host: 'h', port: 1, servername: 'x' }, weight: 1 },
+  ])
+})
+
+test('lists that are still to come are kept as they are: they may be long enough for any limit, and of tls', () => {
+  async function* lists() {
+    yield [endpoint]
+  }
+  const endpoints = lists()
+  assert.is(readOptions({ endpoint: endpoints, tls: {}, minConnections: 5, maxPerEndpoint: 2 }).endpoint, endpoints)
+})
+
+test('ejection.maxMs that is not given is never below baseMs', () => {
+  assert.is(readOptions({ endpoint, ejection: { baseMs: 400_000 } }).ejection.maxMs, 400_000)
 })
 
 test('one number sets both rings, and a ring that is not given keeps its default', () => {
@@ -217,8 +268,12 @@ test('options that contradict each other are refused', () => {
     [{ backoff: { initialMs: 5, maxMs: 4 } }, /^backoff.initialMs: must be at most backoff.maxMs \(4\)/],
     [{ maxShardStallMs: 1_999 }, /^maxShardStallMs: must be at least shardStallMs \(2000\), not 1999$/],
     [{ shardStallMs: Infinity, maxShardStallMs: 5_000 }, /^maxShardStallMs: must be at least shardStallMs \(Infinity\)/],
-    [{ tls: {} }, /^tls: goes with a tls:\/\/ endpoint, not with tcp/],
-    [{ endpoint: 'unix:/a', tls: {} }, /^tls: .*not with unix/],
+    [{ tls: {} }, /^tls: goes with a tls:\/\/ endpoint, and there is none$/],
+    [{ endpoint: ['unix:/a', endpoint], tls: {} }, /^tls: .*there is none/],
+    [{ maxPerEndpoint: 11 }, /^maxPerEndpoint: must be at most maxConnections \(10\), not 11$/],
+    [{ minConnections: 3, maxPerEndpoint: 2 }, /^minConnections: must be at most maxPerEndpoint for each endpoint \(2\), not 3$/],
+    [{ endpoint: ['unix:/a', 'unix:/b'], minConnections: 5, maxPerEndpoint: 2 }, /^minConnections: .* \(4\), not 5$/],
+    [{ ejection: { baseMs: 5, maxMs: 4 } }, /^ejection.baseMs: must be at most ejection.maxMs \(4\), not 5$/],
     [{ endpoint: 'tls://h:1', tls: { minVersion: 'TLSv1.3', maxVersion: 'TLSv1.2' } }, /^tls.minVersion: /],
   ]
   for (const [options, message] of cases) assert.match(refused(options), message)
@@ -320,7 +375,7 @@ test('changing the options after the call changes nothing', async () => {
   options.tls.ALPNProtocols[0] = options.worker.execArgv[0] = 'second'
   ca.write('other')
   assert.equal(structuredClone({ ...settings, credentials: undefined }), before)
-  assert.equal((await settings.credentials?.(settings.endpoint))?.username, 'first')
+  assert.equal((await settings.credentials?.(HOST))?.username, 'first')
 })
 
 test('the settings are frozen', () => {
@@ -328,6 +383,8 @@ test('the settings are frozen', () => {
   for (const value of [
     settings,
     settings.endpoint,
+    ...(settings.endpoint as readonly object[]),
+    settings.ejection,
     settings.protocol,
     settings.backoff,
     settings.ringBytes,
@@ -342,10 +399,10 @@ test('the settings are frozen', () => {
 test('credentials from a function are asked anew and checked', async () => {
   let asked = 0
   const settings = readOptions({ endpoint, credentials: async () => ({ username: 'u', password: String(++asked) }) })
-  assert.is((await settings.credentials?.(settings.endpoint))?.password, '1')
-  assert.is((await settings.credentials?.(settings.endpoint))?.password, '2')
+  assert.is((await settings.credentials?.(HOST))?.password, '1')
+  assert.is((await settings.credentials?.(HOST))?.password, '2')
   const wrong = readOptions({ endpoint, credentials: () => SECRET })
-  const message = await wrong.credentials?.(wrong.endpoint).then(String, String)
+  const message = await wrong.credentials?.(HOST).then(String, String)
   assert.match(message ?? '', /^PoolError: credentials: what the function returned/)
   assert.not.match(message ?? '', SECRET)
 })

@@ -2,6 +2,7 @@ import type { OpenRequest, PoolError } from '@cenote/pool-worker'
 import * as assert from 'uvu/assert'
 import { ManualWorld } from '../../pool-worker/test/kit/clock.ts'
 import { suite } from '../../pool-worker/test/kit/kit.ts'
+import { type ListedEndpoint, Site } from '../src/books/sites.ts'
 import { ShardSlots, type Slot } from '../src/books/slots.ts'
 import type { Link } from '../src/link.ts'
 import { readOptions } from '../src/options.ts'
@@ -28,12 +29,17 @@ interface Rig {
 function rig(options: Readonly<Record<string, unknown>>, known: Readonly<Record<string, readonly string[]>> = { db: ['10.0.0.1'] }): Rig {
   const clock = new ManualWorld(5_000)
   const world = names(known, clock)
-  const preparing = new Preparing(readOptions(options), world, new Traces('pool', world), new Numbers())
+  const settings = readOptions(options)
+  const [listed] = settings.endpoint as readonly ListedEndpoint[]
+  if (listed === undefined) throw new Error('there is no endpoint')
+  const site = new Site(listed, settings)
+  const preparing = new Preparing(settings, world, new Traces('pool', world), new Numbers())
   const opened: Rig['opened'] = []
   const refused: PoolError[] = []
   const link = { open: (_slot: Slot, timeoutMs: number, request: OpenRequest) => opened.push({ timeoutMs, request }) } as unknown as Link // all that it is asked to do
   const open = (): Slot => {
-    const slot = new ShardSlots(0, 1, false).take()
+    const home = new ShardSlots(0)
+    const slot = home.take(site.cell(home))
     slot.state = 'opening'
     preparing.open(link, slot, (error) => refused.push(error))
     return slot

@@ -20,7 +20,7 @@ const FORMS = "'tcp://host:port', 'tls://host:port', 'unix:/path', or an object 
 const MAX_PATH_BYTES = 107
 
 /**
- * Reads an endpoint: a string, an object of the type, or an array of exactly one of them.
+ * Reads an endpoint: a string, or an object of the type.
  * Never prints what it was given, which may hold a password by mistake.
  *
  * @throws PoolError `BAD_OPTION`: what is wrong with it.
@@ -32,11 +32,7 @@ const MAX_PATH_BYTES = 107
  */
 export function parseEndpoint(input: unknown): Endpoint {
   if (typeof input === 'string') return Object.freeze(parseText(input))
-  if (Array.isArray(input)) {
-    if (input.length !== 1) throw bad(`must be one endpoint, not ${input.length}: several are for a later version`)
-    if (Array.isArray(input[0])) throw bad('must be one endpoint, not an array within an array')
-    return parseEndpoint(input[0])
-  }
+  if (Array.isArray(input)) throw bad('must be one endpoint here, not an array')
   if (typeof input === 'object' && input !== null) return Object.freeze(parseObject(input))
   throw bad(input === undefined ? `is missing; it is ${FORMS}` : `must be ${FORMS}`)
 }

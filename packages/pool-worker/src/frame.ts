@@ -99,6 +99,8 @@ export const CLOSE_REASONS = [
   'leak',
   'recycle',
   'resize',
+  'drain',
+  'balance',
   'shard-lost',
   'shutdown',
 ] as const

@@ -1,20 +1,23 @@
 /**
  * The books: who holds which connection, who waits, what has to be opened or closed. Pure: no clock, no I/O, no promise.
  *
- * Each step changes the state at once and ends by `#serve`, so that whatever freed a place or a permit, the queue sees it.
+ * Each step changes the state at once and ends by serving, so that whatever freed a place or a permit, the queue sees it.
  */
 import type { CloseReason } from '@cenote/pool-worker'
-import { Admission, type AdmissionLimits } from './admission.ts'
 import { checkBooks } from './check.ts'
+import { Choice } from './choice.ts'
 import { type BooksCounts, countBooks } from './counts.ts'
 import { Effects } from './effects.ts'
-import { Pending, type Waiter } from './pending.ts'
-import { growAt, Placement, type PlacementLimits } from './placement.ts'
+import type { Fault } from './faults.ts'
+import type { Waiter } from './pending.ts'
+import { Placement, type PlacementLimits } from './placement.ts'
+import { Serving } from './serving.ts'
+import { type ListedEndpoint, type Site, type SiteChanges, Sites, type SitesLimits } from './sites.ts'
 import { Sizing, type SizingLimits } from './sizing.ts'
 import { expect, type Slot } from './slots.ts'
 
 /** What the books keep to. */
-export interface BooksLimits extends PlacementLimits, SizingLimits, AdmissionLimits {
+export interface BooksLimits extends PlacementLimits, SizingLimits, SitesLimits {
   /** Callers who may wait. */
   readonly maxPending: number
 }
@@ -23,21 +26,32 @@ export interface BooksLimits extends PlacementLimits, SizingLimits, AdmissionLim
 export class Books {
   /** To be carried out after each step, then cleared. */
   readonly effects: Effects = new Effects()
-  /** How connecting goes. */
-  readonly admission: Admission
+  /** The endpoints, and how each does. */
+  readonly sites: Sites
   readonly #limits: BooksLimits
   readonly #placement: Placement
   readonly #sizing: Sizing
-  readonly #pending: Pending = new Pending()
-  #paused = false
-  #now = 0
+  readonly #serving: Serving
 
-  /** `fit` reads a slot's shared word: false means that its shard already knows it dead. It must stay false until `gone`. */
-  constructor(limits: BooksLimits, fit: (slot: Slot) => boolean) {
+  /**
+   * @param fit - Reads a slot's shared word: false means that its shard already knows it dead. It must stay false until `gone`.
+   * @param random - At least 0, below 1: chooses among endpoints.
+   */
+  constructor(limits: BooksLimits, fit: (slot: Slot) => boolean, random: () => number) {
     this.#limits = { ...limits }
-    this.admission = new Admission(this.#limits)
-    this.#placement = new Placement(this.#limits, this.admission, fit, this.effects)
-    this.#sizing = new Sizing(this.#limits, this.#placement, this.effects)
+    this.sites = new Sites(this.#limits, random)
+    this.#placement = new Placement(this.#limits, this.sites, fit, this.effects)
+    const choice = new Choice(this.#limits, this.#placement)
+    this.#sizing = new Sizing(this.#limits, this.#placement, choice, this.effects)
+    this.#serving = new Serving(this.#limits, this.#placement, choice, this.#sizing, this.effects)
+  }
+
+  get #now(): number {
+    return this.#serving.now
+  }
+
+  set #now(now: number) {
+    this.#serving.now = now
   }
 
   /** As they are now: `resize` changes them. */
@@ -49,29 +63,59 @@ export class Books {
   addShard(shard: number): void {
     if ((this.#placement.shards[shard]?.connections ?? 0) > 0) throw new Error(`shard ${shard} still has connections`)
     this.#placement.setLive(shard, true)
-    this.#serveQueue() // others may follow: `refill` opens what nobody waits for
-    this.#sizing.tryAgain()
+    this.#serving.serveQueue() // others may follow: `refill` opens what nobody waits for
+    this.#sizing.attend(this.#now)
+  }
+
+  /** Another list of endpoints. What is open to those that are no longer on it closes: idle ones at once, the others when nobody uses them. */
+  list(endpoints: readonly ListedEndpoint[], now: number): SiteChanges {
+    this.#now = now
+    const changes = this.sites.list(endpoints, now)
+    for (const site of changes.removed) this.#sizing.shed(site)
+    for (const site of [...changes.added, ...changes.returned]) this.#sizing.keep(site)
+    this.#serving.serve()
+    this.refill(now)
+    return changes
+  }
+
+  /** A connect or a reply has failed. Returns whether the endpoint takes no new work for a time; its connections go as if it were not on the list. */
+  blame(site: Site, fault: Fault, now: number): boolean {
+    this.#now = now
+    const ejected = this.sites.blame(site, fault, now)
+    if (!ejected) return false
+    this.#sizing.shed(site)
+    this.#serving.serve()
+    return true
+  }
+
+  /** Lets ejected endpoints take work again whose time is up, or that are needed. Returns them. */
+  readmit(now: number): Site[] {
+    this.#now = now
+    const back = this.sites.readmit(now)
+    for (const site of back) this.#sizing.keep(site)
+    if (back.length > 0) this.#serving.serve()
+    return back
   }
 
   /** A shard has died: its connections are lost to all, but hold their permits until `gone` or `removeShard`. */
   suspendShard(shard: number): void {
     const home = this.#placement.setLive(shard, false)
     for (const slot of home.slots) if (slot.state !== 'free') this.#placement.move(slot, 'closing')
-    this.#serve()
+    this.#serving.serve()
   }
 
   /** A dead shard's thread is gone, and every connection with it. */
   removeShard(shard: number): void {
     const home = this.#placement.setLive(shard, false)
     for (const slot of home.slots) if (slot.state !== 'free') this.#placement.move(slot, 'free')
-    this.#serve()
+    this.#serving.serve()
   }
 
   /** A live shard shows no sign of life, or shows one again. */
   suspectShard(shard: number, suspect: boolean, now: number): void {
     this.#now = now
     this.#placement.setSuspect(shard, suspect)
-    this.#serve()
+    this.#serving.serve()
   }
 
   /**
@@ -82,19 +126,19 @@ export class Books {
    */
   get(waiter: Waiter, now: number): Slot | undefined {
     this.#now = now
-    const slot = waiter.kind === 'request' ? this.#joinNow() : this.#leaseNow()
-    this.#keepIdle()
-    if (slot !== undefined || this.#pending.size >= this.#limits.maxPending) return slot
-    this.#pending.push(waiter)
-    this.#serve()
+    const slot = waiter.kind === 'request' ? this.#serving.joinNow() : this.#serving.leaseNow()
+    this.#serving.keepIdle()
+    if (slot !== undefined || this.#serving.pending.size >= this.#limits.maxPending) return slot
+    this.#serving.pending.push(waiter)
+    this.#serving.serve()
     return undefined
   }
 
   /** A lease without waiting and without a probe, or undefined. Never passes one that waits. */
   tryLease(now: number): Slot | undefined {
     this.#now = now
-    const slot = this.#leaseNow()
-    this.#keepIdle()
+    const slot = this.#serving.leaseNow()
+    this.#serving.keepIdle()
     return slot
   }
 
@@ -103,20 +147,25 @@ export class Books {
     return this.#placement.living - this.#placement.tally.opening
   }
 
+  /** Whether no endpoint that takes work can be connected to. */
+  get down(): boolean {
+    return this.sites.down
+  }
+
   /** All who wait, in the order of their turns. */
   get waiters(): Iterable<Waiter> {
-    return this.#pending
+    return this.#serving.pending
   }
 
   /** Whether a waiter is served only when somebody gives back what he holds alone: no other connection is left, or can be opened. */
   dependsOnHolders(waiter: Waiter): boolean {
-    return !this.#paused && this.#pending.aloneUpTo(waiter) > this.#limits.maxConnections - this.#placement.tally.leased
+    return !this.paused && this.#serving.pending.aloneUpTo(waiter) > this.#placement.withoutHolders
   }
 
   /** Takes waiters out of the queue, all before anybody is served for it. Connections being opened for them stay in the pool. */
   cancel(waiters: readonly Waiter[]): void {
-    for (const waiter of waiters) if (waiter.queued) this.#pending.remove(waiter)
-    this.#serve()
+    for (const waiter of waiters) if (waiter.queued) this.#serving.pending.remove(waiter)
+    this.#serving.serve()
   }
 
   /** One request of a shared connection has ended, or an abandoned one's place has become free. */
@@ -130,9 +179,11 @@ export class Books {
     slot.inFlight--
     if (slot.inFlight === 0) slot.blocked = false // nothing is owed any more
     if (slot.inFlight > 0) {
-      if (!slot.reserved) this.#placement.move(slot, 'shared')
-      this.#serve()
-    } else if (this.#pending.size > 0 || !this.#sizing.mayRest(slot, this.#now)) this.#available(slot)
+      if (slot.reserved) this.#placement.weigh(slot)
+      else this.#placement.move(slot, 'shared')
+      this.#serving.serveQueue()
+      this.#serving.keepIdle()
+    } else if (this.#serving.pending.size > 0 || !this.#sizing.mayRest(slot, now)) this.#serving.available(slot)
     else this.#placement.rest(slot, this.#now)
   }
 
@@ -142,7 +193,7 @@ export class Books {
     if (slot.state === 'closing') return
     expect(slot, slot.state === 'leased', 'release')
     slot.restMs = restMs
-    this.#available(slot)
+    this.#serving.available(slot)
   }
 
   /** A lease has ended, and its shard is asked to prove the connection fit: `ready` or `gone` follows. */
@@ -153,17 +204,21 @@ export class Books {
     if (worn !== undefined) return this.close(slot, worn)
     slot.restMs = restMs
     this.#placement.move(slot, 'resetting')
-    this.#serve()
+    this.#serving.serve()
   }
 
   /** A connection was opened. `chance`, at least 0 and below 1, is how much of the jitter its lifetime loses. */
   opened(slot: Slot, now: number, chance: number): void {
     this.#now = now
-    slot.failuresBefore = this.admission.succeeded()
-    if (slot.state === 'closing') return this.#serve()
+    const { admission, faults } = slot.site
+    const { down } = admission
+    slot.failuresBefore = admission.succeeded()
+    faults.connected()
+    if (down) this.sites.attend()
+    if (slot.state === 'closing') return this.#serving.serve()
     expect(slot, slot.state === 'opening', 'opened')
     this.#sizing.bear(slot, now, chance)
-    this.#available(slot)
+    this.#serving.available(slot)
   }
 
   /** A connection was probed or reset. */
@@ -171,7 +226,7 @@ export class Books {
     this.#now = now
     if (slot.state === 'closing') return
     expect(slot, slot.state === 'probing' || slot.state === 'resetting', 'ready')
-    this.#available(slot)
+    this.#serving.available(slot)
   }
 
   /** A leased connection is sent a request. */
@@ -189,14 +244,14 @@ export class Books {
     if (slot.state !== 'shared' || slot.blocked === blocked) return
     slot.blocked = blocked
     if (!slot.reserved) this.#placement.move(slot, 'shared')
-    this.#serve()
+    this.#serving.serve()
   }
 
   /** Ends a connection. It keeps its permit until `gone`. */
   close(slot: Slot, reason: CloseReason): void {
     if (slot.state === 'closing' || slot.state === 'free') return
     this.#placement.close(slot, reason)
-    this.#serve()
+    this.#serving.serve()
   }
 
   /** A connection has ended, in whatever state it was: its permit returns and its slot is free. */
@@ -204,28 +259,32 @@ export class Books {
     this.#now = now
     if (slot.state === 'free') return
     this.#placement.move(slot, 'free')
-    this.#serve()
+    this.#serving.serve()
   }
 
   /** A connect has failed, or was stillborn. `final`, `chance` and what is returned: see `Admission.failed`. */
   failed(slot: Slot, now: number, final: boolean, chance: number): number | undefined {
-    const restMs = this.admission.failed(this.open > (slot.state === 'idle' ? 1 : 0), final, chance, slot.failuresBefore)
+    const { living, tally, admission } = slot.site
+    const { down } = admission
+    const others = living - tally.opening - (slot.state === 'idle' ? 1 : 0)
+    const restMs = admission.failed(others > 0, final, chance, slot.failuresBefore)
+    if (admission.down !== down) this.sites.attend()
     this.gone(slot, now)
     return restMs
   }
 
   /** The pause after a failed connect is over: what is wanted opens. */
-  rested(now: number): void {
-    this.admission.rested()
+  rested(site: Site, now: number): void {
+    site.admission.rested()
     this.refill(now)
-    this.#serve()
+    this.#serving.serve()
   }
 
   /** Opens up to `minConnections` and `minIdle`. */
   refill(now: number): void {
     this.#now = now
     this.#sizing.refill()
-    this.#keepIdle()
+    this.#serving.keepIdle()
   }
 
   /**
@@ -237,7 +296,7 @@ export class Books {
   sweep(now: number): number {
     this.#now = now
     const next = this.#sizing.sweep(now)
-    this.#serve()
+    this.#serving.serve()
     return next
   }
 
@@ -255,143 +314,44 @@ export class Books {
 
   /** While it is true nobody is granted anything: who comes waits, and what was granted goes on. */
   get paused(): boolean {
-    return this.#paused
+    return this.#serving.paused
   }
 
   /** Holds whoever comes or waits in the queue, or serves them again. */
   pause(on: boolean, now: number): void {
     this.#now = now
-    this.#paused = on
-    this.#serve()
+    this.#serving.paused = on
+    this.#serving.serve()
   }
 
   /** Other limits from now on. What is too many closes: idle ones at once, the others when nobody uses them. */
   resize(maxConnections: number, minConnections: number, now: number): void {
     this.#now = now
     this.#sizing.resize(maxConnections, minConnections)
-    this.#serve()
+    this.#serving.serve()
   }
 
   /** These connections close: idle ones at once, the others when nobody uses them. Without, all that there are. */
   recycle(slots: Iterable<Slot> | undefined, now: number): void {
     this.#now = now
     this.#sizing.recycle(slots)
-    this.#serve()
+    this.#serving.serve()
   }
 
   /** The state in numbers. `opening` counts those being probed too; the states add up to `connections`. */
   counts(): BooksCounts {
-    return countBooks(this.#placement, this.#pending)
+    return countBooks(this.#placement, this.#serving.pending)
   }
 
   /** Derives every invariant anew. Empty: all hold. For tests. */
   check(): string[] {
     return checkBooks({
       placement: this.#placement,
-      pending: this.#pending,
+      pending: this.#serving.pending,
       limits: this.#limits,
       retired: this.#sizing.retired,
-      paused: this.#paused,
+      paused: this.#serving.paused,
       now: this.#now,
     })
-  }
-
-  #leaseNow(): Slot | undefined {
-    if (this.#paused || this.#pending.leases > 0) return undefined
-    const slot = this.#placement.freshIdle(this.#now)
-    if (slot !== undefined) this.#lend(slot)
-    return slot
-  }
-
-  #lend(slot: Slot): void {
-    slot.uses++
-    this.#placement.move(slot, 'leased')
-  }
-
-  #joinNow(): Slot | undefined {
-    // If requests wait, no connection has room; while a lease waits uncovered, none is left unreserved: `#serve` saw to both.
-    if (this.#paused || this.#pending.requests > 0) return undefined
-    const slot = this.#placement.joinable(this.#now)
-    if (slot === undefined) return undefined
-    this.#join(slot)
-    const { opening, probing } = this.#placement.tally
-    if (this.#placement.lowestLoad >= growAt(this.#limits) && opening + probing === 0) this.#sizing.bringOne(this.#now)
-    return slot
-  }
-
-  #join(slot: Slot): void {
-    this.#placement.seat(slot)
-    this.#placement.move(slot, 'shared')
-  }
-
-  /** A connection with nothing in flight: closed if it has had its time; else to the first waiter, else idle, else closed. */
-  #available(slot: Slot): void {
-    const oldest = this.#pending.head
-    if (this.#placement.isFit(slot)) {
-      const worn = this.#placement.wornBy(slot, this.#now)
-      if (worn !== undefined) this.#placement.close(slot, worn)
-      else if (oldest !== undefined && !this.#paused) this.#give(slot, oldest)
-      else if (this.#sizing.retired) this.#placement.close(slot, 'shutdown')
-      else if (this.#sizing.mayIdle) this.#placement.rest(slot, this.#now)
-      else this.#placement.close(slot, 'idle')
-    }
-    this.#serve()
-  }
-
-  /** A connection with nothing in flight goes to the first waiter; if that is a request, those right behind it share it. */
-  #give(slot: Slot, oldest: Waiter): void {
-    if (oldest.kind === 'lease') {
-      this.#lend(slot)
-      return this.#grant(slot, oldest)
-    }
-    slot.reserved = false
-    slot.inFlight = 0
-    let next: Waiter | undefined = oldest
-    while (next?.kind === 'request' && slot.inFlight < this.#limits.pipelining && slot.worn === undefined) {
-      this.#placement.seat(slot)
-      this.#grant(slot, next)
-      next = this.#pending.head
-    }
-    this.#placement.move(slot, 'shared')
-  }
-
-  #grant(slot: Slot, waiter: Waiter): void {
-    this.#pending.remove(waiter)
-    this.effects.push('grant', slot, waiter, 'idle')
-  }
-
-  #serve(): void {
-    this.#serveQueue()
-    this.#keepIdle()
-    this.#sizing.tryAgain()
-  }
-
-  #keepIdle(): void {
-    if (this.#limits.minIdle > 0) this.#sizing.keepIdle(this.#paused ? 0 : this.#pending.connections(growAt(this.#limits)))
-  }
-
-  /**
-   * Serves the queue after any change, in this order: idle connections to the oldest; a coming connection for each waiting
-   * lease; a reservation for each lease still without; places for requests on what is left; a coming connection for the rest.
-   * One pass is enough: a lease is left without only when nothing can be opened, and then nothing opens for requests either.
-   */
-  #serveQueue(): void {
-    const pending = this.#pending
-    if (pending.size === 0 && this.#placement.reserved.size === 0) return
-    if (this.#paused) return this.#placement.reserve(0)
-    for (let oldest = pending.head; oldest !== undefined; oldest = pending.head) {
-      const slot = this.#placement.freshIdle(this.#now)
-      if (slot === undefined) break
-      this.#give(slot, oldest)
-    }
-    this.#sizing.bring(pending.leases, this.#now)
-    this.#placement.reserve(pending.leases - this.#placement.coming)
-    for (let request = pending.firstRequest; request !== undefined; request = pending.firstRequest) {
-      const slot = this.#placement.joinable(this.#now)
-      if (slot === undefined) break
-      this.#join(slot)
-      this.#grant(slot, request)
-    }
-    this.#sizing.bring(pending.connections(growAt(this.#limits)), this.#now)
   }
 }

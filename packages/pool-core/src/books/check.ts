@@ -1,4 +1,5 @@
 /** Derives every invariant of the books from scratch, by looking at each slot and each waiter. For tests. */
+import { checkList, checkSite } from './check-sites.ts'
 import type { Pending, Waiter } from './pending.ts'
 import { growAt, type Placement } from './placement.ts'
 import { emptyTally, type ShardSlots, type Slot, type SlotList } from './slots.ts'
@@ -9,6 +10,7 @@ export interface BooksState {
   readonly pending: Pending
   readonly limits: {
     readonly maxConnections: number
+    readonly maxPerEndpoint: number
     readonly minIdle: number
     readonly scheduling: 'lifo' | 'fifo'
     readonly maxPending: number
@@ -33,6 +35,8 @@ export function checkBooks(state: BooksState): string[] {
     checkShard(state, home, check)
     slots.push(...home.slots)
   }
+  for (const site of new Set([...state.placement.sites.all, ...slots.filter(({ state }) => state !== 'free').map(({ site }) => site)]))
+    checkSite(state, site, slots, check)
   checkTotals(state, slots, check)
   const suspects = state.placement.shards.filter((home) => home?.suspect).length
   check(suspects === state.placement.suspects, 'suspect shards are miscounted')
@@ -42,7 +46,8 @@ export function checkBooks(state: BooksState): string[] {
   return problems
 }
 
-type Check = (holds: boolean, problem: string) => void
+/** Notes a problem when it does not hold. */
+export type Check = (holds: boolean, problem: string) => void
 
 function checkShard(state: BooksState, home: ShardSlots, check: Check): void {
   const at = `shard ${home.shard}`
@@ -56,12 +61,6 @@ function checkShard(state: BooksState, home: ShardSlots, check: Check): void {
   for (const each of Object.keys(tally) as (keyof typeof tally)[]) // an object made by emptyTally has no other keys
     check(tally[each] === home.tally[each], `${at} counts ${home.tally[each]} ${each}, there are ${tally[each]}`)
   check(handlers === home.handlers, `${at} counts ${home.handlers} handlers, there are ${handlers}`)
-  for (const list of [home.idle, home.aged, home.blocked, ...home.levels]) checkList(list, at, check)
-  const idle = [...slotsOf(home.idle), ...slotsOf(home.aged)]
-  for (const [index, slot] of idle.entries())
-    check(slot.idleSince >= (idle[index + 1]?.idleSince ?? slot.idleSince), `${at} has its idle slots out of order`)
-  const least = home.levels.find((level) => level.size > 0)?.head
-  check(home.leastLoaded() === least, `${at} finds the wrong least loaded slot`)
 }
 
 function checkSlot({ placement, limits }: BooksState, slot: Slot, check: Check): void {
@@ -77,33 +76,18 @@ function checkSlot({ placement, limits }: BooksState, slot: Slot, check: Check):
   const times = Math.min(slot.expiresAt, slot.keepAliveMs)
   check(slot.state !== 'free' || (slot.uses === 0 && times === Number.POSITIVE_INFINITY), `${name} remembers its last connection`)
   check(slot.restMs === Number.POSITIVE_INFINITY || slot.state === 'resetting', `${name} remembers how it was given back`)
+  check(!slot.admitted || slot.state === 'opening', `${name} counts as a connect`)
   check(!slot.handler || slot.state === 'leased' || slot.state === 'closing', `${name} runs a handler`)
   check(home.live || slot.state === 'closing' || slot.state === 'free', `${name} is in use though its shard is not live`)
 }
 
 function listOf(placement: Placement, slot: Slot): SlotList | undefined {
-  if (slot.state === 'idle') return slot.list === slot.home.aged ? slot.home.aged : slot.home.idle
+  const { cell } = slot
+  if (slot.state === 'idle') return slot.list === cell.aged ? cell.aged : cell.idle
   if (slot.state !== 'shared') return undefined
   if (slot.reserved) return placement.reserved
   if (slot.worn !== undefined) return undefined
-  return slot.blocked ? slot.home.blocked : slot.home.levels[slot.inFlight]
-}
-
-function slotsOf(list: SlotList): Slot[] {
-  const slots: Slot[] = []
-  for (let slot = list.head; slot !== undefined; slot = slot.listNext) slots.push(slot)
-  return slots
-}
-
-function checkList(list: SlotList, at: string, check: Check): void {
-  let size = 0
-  let last: Slot | undefined
-  for (let slot = list.head; slot !== undefined; slot = slot.listNext) {
-    check(slot.list === list && slot.listPrev === last, `${at} has a broken list`)
-    last = slot
-    size++
-  }
-  check(list.tail === last && list.size === size, `${at} has a list with a wrong end or size`)
+  return slot.blocked ? cell.blocked : cell.levels[slot.inFlight]
 }
 
 function checkTotals({ placement, limits }: BooksState, slots: readonly Slot[], check: Check): void {
@@ -115,11 +99,6 @@ function checkTotals({ placement, limits }: BooksState, slots: readonly Slot[], 
   check(connections === placement.connections, `${placement.connections} connections are counted, there are ${connections}`)
   const staying = slots.filter((slot) => slot.worn === undefined && slot.state !== 'closing' && slot.state !== 'free').length
   check(staying <= limits.maxConnections, `${staying} connections exceed ${limits.maxConnections}`)
-  const { connecting } = placement.admission
-  const admitted = slots.filter((slot) => slot.admitted)
-  check(connecting === admitted.length, `${connecting} connects are counted, there are ${admitted.length}`)
-  for (const { state } of admitted) check(state === 'opening', `a connection that is ${state} counts as a connect`)
-  check(placement.suspects > 0 || connecting === tally.opening, `${tally.opening} connects are under way, ${connecting} count`)
   checkList(placement.reserved, 'the pool', check)
   check(placement.reserved.size === slots.filter((slot) => slot.reserved).length, 'reserved slots are miscounted')
 }
@@ -146,8 +125,9 @@ function checkService({ placement, pending, limits, retired, paused, now }: Book
   const uncovered = Math.max(0, pending.leases - coming)
   check(reserved.size <= uncovered, `${reserved.size} are reserved for ${uncovered} leases`)
   const wanted = paused ? 0 : pending.leases + Math.ceil(pending.requests / growAt(limits))
-  const open = !retired && placement.admission.open && canOpen(placement, limits.maxConnections)
-  check(!open || !placement.admission.down, 'an endpoint that is down is not tried again')
+  const open = !retired && canOpen(placement, limits.maxConnections)
+  for (const site of placement.sites.usable)
+    check(!open || !site.admission.down || !placement.sites.mayOpen(site), 'an endpoint that is down is not tried again')
   check(!open || placement.tally.idle + coming >= limits.minIdle + wanted, 'fewer than minIdle are idle or coming')
   check(!paused || reserved.size === 0, 'a connection is reserved though nobody is served')
   if (pending.size === 0 || paused) return
@@ -165,6 +145,8 @@ function checkService({ placement, pending, limits, retired, paused, now }: Book
 }
 
 function canOpen(placement: Placement, maxConnections: number): boolean {
-  const cap = Math.ceil(maxConnections / placement.choices.length)
-  return placement.connections < maxConnections && placement.choices.some((home) => home.connections < cap)
+  const { connections, choices, sites } = placement
+  if (connections >= maxConnections || !sites.usable.some((site) => sites.mayOpen(site))) return false
+  const cap = Math.ceil(maxConnections / choices.length)
+  return choices.some((home) => home.connections < cap)
 }

@@ -48,7 +48,8 @@ export function countBooks(placement: Placement, pending: Pending): BooksCounts 
   return { connections, ...countStates(tally), probing, pendingLeases: pending.leases, pendingRequests: pending.requests, perShard }
 }
 
-function countStates(tally: Tally): Omit<ConnectionCounts, 'connections'> {
+/** The states of connections as they are told. */
+export function countStates(tally: Tally): Omit<ConnectionCounts, 'connections'> {
   const { idle, opening, probing, shared, leased, resetting, closing } = tally
   return { idle, opening: opening + probing, inUse: shared + leased, resetting, closing }
 }

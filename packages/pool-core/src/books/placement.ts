@@ -1,8 +1,9 @@
-/** Which connection: the slots of all shards, where each stands, and the choice among them. */
+/** The slots of all shards: where each stands, and where the next one is taken. */
 import { type CloseReason, MAX_SLOTS } from '@cenote/pool-worker'
-import type { Admission } from './admission.ts'
+import type { Cell } from './cells.ts'
 import type { Effects } from './effects.ts'
 import { beginRest } from './keep-alive.ts'
+import type { Site, Sites } from './sites.ts'
 import { emptyTally, ShardSlots, type Slot, SlotList, type SlotState, type Tally } from './slots.ts'
 
 /** What placement must know of the limits. */
@@ -12,8 +13,6 @@ export interface PlacementLimits {
   readonly pipelining: number
   /** A connection idle for this long is probed before it is lent; Infinity: never. */
   readonly probeAfterIdleMs: number
-  /** Which idle connection is used first: the one used last, or the one idle longest. */
-  readonly scheduling: 'lifo' | 'fifo'
   /** Leases and requests that one connection serves. */
   readonly maxUses: number
 }
@@ -23,7 +22,7 @@ export function growAt({ pipelining }: { readonly pipelining: number }): number 
   return Math.ceil(pipelining / 4)
 }
 
-/** All slots. Choosing looks at one candidate per live shard, however many connections there are. */
+/** All slots. Each stands in a list of its cell, so that choosing looks at one candidate per cell, however many connections there are. */
 export class Placement {
   /** By shard number. */
   readonly shards: (ShardSlots | undefined)[] = []
@@ -31,19 +30,16 @@ export class Placement {
   readonly tally: Tally = emptyTally()
   /** Reserved slots, the last reserved at the head. */
   readonly reserved: SlotList = new SlotList()
-  /** Of all that `joinable` looked at last: the fewest in flight, Infinity when there was none. */
-  lowestLoad: number = Number.POSITIVE_INFINITY
-  /** Of the endpoint. */
-  readonly admission: Admission
+  readonly sites: Sites
   readonly #limits: PlacementLimits
   /** Whether a slot's shard holds its connection fit to lend. */
   readonly fit: (slot: Slot) => boolean
   readonly #effects: Effects
   #suspects = 0
 
-  constructor(limits: PlacementLimits, admission: Admission, fit: (slot: Slot) => boolean, effects: Effects) {
+  constructor(limits: PlacementLimits, sites: Sites, fit: (slot: Slot) => boolean, effects: Effects) {
     this.#limits = limits
-    this.admission = admission
+    this.sites = sites
     this.fit = fit
     this.#effects = effects
   }
@@ -61,8 +57,10 @@ export class Placement {
 
   /** Connections that somebody will be served by as soon as they are ready. */
   get coming(): number {
-    if (this.suspects === 0) return countComing(this.tally)
-    return this.choices.reduce((sum, home) => sum + countComing(home.tally), 0)
+    let coming = 0
+    if (this.suspects === 0) for (const site of this.sites.usable) coming += site.coming
+    else for (const home of this.choices) for (const slot of home.slots) if (isComing(slot)) coming++
+    return coming
   }
 
   /**
@@ -72,8 +70,20 @@ export class Placement {
   get choices(): readonly ShardSlots[] {
     if (this.suspects === 0) return this.live
     const sound = this.live.filter((home) => !home.suspect)
-    if (sound.length > 0 && this.connections < this.#limits.maxConnections) return sound
+    if (sound.length > 0 && this.connections < this.#limits.maxConnections && this.sites.haveRoom) return sound
     return sound.some((home) => home.connections > 0) ? sound : this.live
+  }
+
+  /** The same of one endpoint. */
+  cellsOf(site: Site): readonly Cell[] {
+    if (this.suspects === 0) return site.cells
+    const { choices } = this
+    return site.cells.filter(({ home }) => choices.includes(home))
+  }
+
+  /** Connections that there are or can be besides those that somebody holds alone. */
+  get withoutHolders(): number {
+    return Math.min(this.#limits.maxConnections - this.tally.leased, this.sites.withoutHolders)
   }
 
   /** How many live shards are suspect. */
@@ -91,7 +101,7 @@ export class Placement {
     this.#readmit()
   }
 
-  /** Connects of a shard that stands still do not count while another shard could connect: a stall must not keep the endpoint shut. */
+  /** Connects of a shard that stands still do not count while another shard could connect: a stall must not keep an endpoint shut. */
   #readmit(): void {
     const passed = this.suspects < this.live.length
     for (const slot of this.slotsIn('opening')) this.#admit(slot, !(passed && slot.home.suspect))
@@ -101,16 +111,17 @@ export class Placement {
   #admit(slot: Slot, on: boolean): void {
     if (slot.admitted === on) return
     slot.admitted = on
-    this.admission.connecting += on ? 1 : -1
+    slot.site.admission.connecting += on ? 1 : -1
   }
 
   /** Makes a shard live, or no longer. */
   setLive(shard: number, live: boolean): ShardSlots {
-    const home = this.shards[shard] ?? new ShardSlots(shard, this.#limits.pipelining, this.#limits.scheduling === 'fifo')
+    const home = this.shards[shard] ?? new ShardSlots(shard)
     this.shards[shard] = home
     this.setSuspect(shard, false)
     home.live = live
     this.live = this.shards.filter((each) => each?.live) as ShardSlots[] // the filter leaves no undefined
+    this.sites.setLive(this.live)
     this.#readmit()
     return home
   }
@@ -149,7 +160,8 @@ export class Placement {
 
   /** A connection in use will close when nobody uses it; a shared one takes no more requests, and is nobody's reservation. */
   wear(slot: Slot, reason: CloseReason): void {
-    if (slot.worn === undefined || slot.worn === 'resize') slot.worn = reason // another reason than size is never taken back
+    // These two may be taken back, the others never.
+    if (slot.worn === undefined || slot.worn === 'resize' || slot.worn === 'drain') slot.worn = reason
     slot.reserved = false
     if (slot.state === 'shared') this.move(slot, 'shared')
   }
@@ -161,7 +173,7 @@ export class Placement {
   }
 
   /** Whether a connection may be used now. One that may not goes, or will. */
-  #usable(slot: Slot, now: number): boolean {
+  isUsable(slot: Slot, now: number): boolean {
     if (!this.isFit(slot)) return false
     const over = slot.expiresAt <= now ? 'lifetime' : slot.state === 'idle' && slot.idleUntil <= now ? 'idle' : undefined
     if (over === undefined) return true
@@ -172,27 +184,44 @@ export class Placement {
 
   /** Puts a slot into a state and into the list that goes with it. For `shared`, set `inFlight` first. */
   move(slot: Slot, state: SlotState): void {
-    const { home, state: before } = slot
+    const { cell, state: before } = slot
     slot.list?.remove(slot)
     if (before !== state) this.#count(slot, before, state)
     if (state !== 'resetting') slot.restMs = Number.POSITIVE_INFINITY
     if (state === 'shared') {
       if (slot.reserved) this.reserved.unshift(slot)
-      else if (slot.worn === undefined) home.shelve(slot)
-      return
+      else if (slot.worn === undefined) cell.shelve(slot)
+      return this.weigh(slot)
     }
     slot.reserved = false
     slot.blocked = false
-    if (state === 'idle') home.idle.unshift(slot)
-    else if (state === 'free') home.giveBack(slot)
+    this.weigh(slot)
+    if (state === 'idle') cell.idle.unshift(slot)
+    else if (state === 'free') this.#free(slot)
+  }
+
+  /** Notes how much work a slot is to its endpoint: after its state or `inFlight` has changed. */
+  weigh(slot: Slot): void {
+    const load = slot.state === 'shared' ? slot.inFlight : slot.state === 'leased' ? 1 : 0
+    slot.site.pending += load - slot.load
+    slot.load = load
+  }
+
+  #free(slot: Slot): void {
+    slot.home.giveBack(slot)
+    this.sites.forget(slot.site)
   }
 
   #count(slot: Slot, before: SlotState, state: SlotState): void {
-    const { home } = slot
+    const { home, site } = slot
     home.tally[before]--
     home.tally[state]++
     this.tally[before]--
     this.tally[state]++
+    if (before === 'free') slot.cell.connections++
+    else site.tally[before]--
+    if (state === 'free') slot.cell.connections--
+    else site.tally[state]++ // a free slot is nobody's
     slot.state = state
     if (state === 'opening' || before === 'opening') this.#admit(slot, state === 'opening')
     if (slot.handler && state !== 'closing') this.setHandler(slot, false)
@@ -211,59 +240,24 @@ export class Placement {
     slot.home.handlers += running ? 1 : -1
   }
 
-  /** Of the least busy shard with one that needs no probe: the idle connection whose turn it is. */
-  freshIdle(now: number): Slot | undefined {
-    return this.#idle(now - this.#limits.probeAfterIdleMs, now)
-  }
-
-  /** The same, probe or not. */
-  anyIdle(now: number): Slot | undefined {
-    return this.#idle(Number.NEGATIVE_INFINITY, now)
-  }
-
-  #idle(since: number, now: number): Slot | undefined {
-    for (;;) {
-      let best: Slot | undefined
-      for (const home of this.choices) {
-        const slot = home.idleAfter(since)
-        if (slot === undefined) continue
-        if (best === undefined || home.busy < best.home.busy) best = slot
-      }
-      if (best === undefined || this.#usable(best, now)) return best
-    }
-  }
-
-  /** Where a request goes: shards without running handlers first, then the fewest in flight, then the least busy shard. */
-  joinable(now: number): Slot | undefined {
-    for (;;) {
-      const best = this.#bestToJoin(now - this.#limits.probeAfterIdleMs)
-      if (best === undefined || this.#usable(best, now)) return best
-    }
-  }
-
-  #bestToJoin(since: number): Slot | undefined {
-    let best: Slot | undefined
-    this.lowestLoad = Number.POSITIVE_INFINITY
-    for (const home of this.choices) {
-      const slot = home.idleAfter(since) ?? home.leastLoaded()
-      if (slot === undefined || slot.inFlight >= this.#limits.pipelining) continue
-      if (slot.inFlight < this.lowestLoad) this.lowestLoad = slot.inFlight
-      if (best === undefined || isBetter(slot, best)) best = slot
-    }
-    return best
-  }
-
   /** The shared connection to reserve: the fewest in flight; one that is blocked only if there is no other. */
   #reservable(): Slot | undefined {
     for (;;) {
       let best: Slot | undefined
-      for (const home of this.choices) {
-        const slot = home.leastLoaded()
+      let blocked: Slot | undefined
+      for (const cell of this.#cells()) {
+        const slot = cell.leastLoaded()
         if (slot !== undefined && (best === undefined || slot.inFlight < best.inFlight)) best = slot
+        blocked ??= cell.blocked.head
       }
-      best ??= this.choices.find((home) => home.blocked.size > 0)?.blocked.head
+      best ??= blocked
       if (best === undefined || this.isFit(best)) return best
     }
+  }
+
+  /** Of shards to choose from and endpoints that take new work. */
+  *#cells(): IterableIterator<Cell> {
+    for (const site of this.sites.usable) yield* this.cellsOf(site)
   }
 
   /** Reserves shared connections, or lifts reservations, until there are `wanted` or no more to reserve. */
@@ -293,44 +287,48 @@ export class Placement {
 
   /** The connection that has been idle longest. */
   oldestIdle(): Slot | undefined {
+    return this.oldestIdleOf(this.sites.usable)
+  }
+
+  /** The same, of some endpoints. */
+  oldestIdleOf(sites: readonly Site[]): Slot | undefined {
     let oldest: Slot | undefined
-    for (const home of this.live) {
-      const slot = home.oldestIdle
-      if (slot !== undefined && (oldest === undefined || slot.idleSince < oldest.idleSince)) oldest = slot
+    for (const { cells } of sites) {
+      for (const { oldestIdle: slot } of cells)
+        if (slot !== undefined && (oldest === undefined || slot.idleSince < oldest.idleSince)) oldest = slot
     }
     return oldest
   }
 
-  /**
-   * The shard with the fewest connections among those to choose from, if the limits and the endpoint allow it one more. Below the cap of
-   * all, the fewest is always less than an even share: so no shard opens more than `maxConnections` / shards to choose from, rounded up.
-   */
-  #shardToOpenOn(): ShardSlots | undefined {
-    if (this.connections >= this.#limits.maxConnections || !this.admission.open) return undefined
-    let best: ShardSlots | undefined
-    for (const home of this.choices) if (best === undefined || home.connections < best.connections) best = home
-    return best !== undefined && best.connections < MAX_SLOTS ? best : undefined
-  }
-
-  /** A slot for a new connection, or undefined: asked here alone, so the caps hold. */
-  open(): Slot | undefined {
-    const home = this.#shardToOpenOn()
+  /** A slot for a new connection of an endpoint, or undefined: asked here alone, so the caps hold. */
+  open(site: Site): Slot | undefined {
+    if (this.connections >= this.#limits.maxConnections || !this.sites.mayOpen(site)) return undefined
+    const home = this.#shardToOpenOn(site)
     if (home === undefined) return undefined
     const before = home.slots.length
-    const slot = home.take()
+    const slot = home.take(site.cell(home))
     this.tally.free += home.slots.length - before
     this.move(slot, 'opening')
     return slot
   }
+
+  /**
+   * The shard with the fewest connections among those to choose from, and of those alike the one with the fewest of the endpoint. Below the
+   * cap of all, the fewest is always less than an even share: so no shard opens more than `maxConnections` / shards to choose from, rounded up.
+   */
+  #shardToOpenOn(site: Site): ShardSlots | undefined {
+    let best: Cell | undefined
+    for (const cell of this.cellsOf(site)) if (best === undefined || hasFewer(cell, best)) best = cell
+    return best !== undefined && best.home.connections < MAX_SLOTS ? best.home : undefined
+  }
 }
 
-function countComing({ opening, probing, resetting }: Tally): number {
-  return opening + probing + resetting
+function isComing({ state, site }: Slot): boolean {
+  return site.state === 'listed' && (state === 'probing' || state === 'resetting' || (state === 'opening' && site.admission.failures === 0))
 }
 
-function isBetter(slot: Slot, best: Slot): boolean {
-  const avoid = slot.home.handlers > 0
-  if (avoid !== best.home.handlers > 0) return !avoid
-  if (slot.inFlight !== best.inFlight) return slot.inFlight < best.inFlight
-  return slot.home.busy < best.home.busy
+function hasFewer(cell: Cell, best: Cell): boolean {
+  const { connections } = cell.home
+  if (connections !== best.home.connections) return connections < best.home.connections
+  return cell.connections < best.connections
 }

@@ -1,8 +1,10 @@
 /** How many connections there should be, and which of them have had their time. */
 import type { CloseReason } from '@cenote/pool-worker'
+import type { Choice } from './choice.ts'
 import type { Effects } from './effects.ts'
 import { endKept } from './keep-alive.ts'
 import type { Placement } from './placement.ts'
+import type { Site } from './sites.ts'
 import type { Slot } from './slots.ts'
 
 /** What sizing keeps to. */
@@ -10,6 +12,8 @@ export interface SizingLimits {
   /** Connections, those on their way out included. */
   maxConnections: number
   minConnections: number
+  /** Of one endpoint, those on their way out included. */
+  maxPerEndpoint: number
   /** More idle connections than this are closed when one is released or becomes ready. */
   maxIdle: number
   /** Idle connections kept ready beyond those in use. */
@@ -32,13 +36,17 @@ const BUSY = ['opening', 'probing', 'resetting', 'shared', 'leased'] as const
 export class Sizing {
   /** The pool is being closed. */
   retired = false
+  /** The connection in use that was given up last for an endpoint without any. */
+  #givenUp: Slot | undefined = undefined
   readonly #limits: SizingLimits
   readonly #placement: Placement
+  readonly #choice: Choice
   readonly #effects: Effects
 
-  constructor(limits: SizingLimits, placement: Placement, effects: Effects) {
+  constructor(limits: SizingLimits, placement: Placement, choice: Choice, effects: Effects) {
     this.#limits = limits
     this.#placement = placement
+    this.#choice = choice
     this.#effects = effects
   }
 
@@ -53,25 +61,46 @@ export class Sizing {
     return !this.retired && this.mayIdle && this.#placement.wornBy(slot, now) === undefined
   }
 
-  /** Opens one more connection, unless the limits forbid it. */
+  /** Opens one more connection, to the endpoint with the fewest for its weight, unless the limits forbid it. */
   open(): boolean {
-    const slot = this.retired ? undefined : this.#placement.open()
-    if (slot !== undefined) this.#effects.push('open', slot, undefined, 'idle')
-    return slot !== undefined
+    const site = this.#placement.sites.poorest()
+    return site !== undefined && this.#openAt(site)
+  }
+
+  #openAt(site: Site): boolean {
+    const slot = this.retired ? undefined : this.#placement.open(site)
+    if (slot === undefined) return false
+    site.missed = false
+    this.#effects.push('open', slot, undefined, 'idle')
+    return true
   }
 
   /** Lets connections come until there are `wanted`, or no more can. */
   bring(wanted: number, now: number): void {
-    while (this.#placement.coming < wanted && this.bringOne(now)) {}
+    while (this.#placement.coming < wanted && this.#bringOne(now)) {}
   }
 
   /** Lets one more connection come: one idle for long by a probe, else a new one. */
-  bringOne(now: number): boolean {
-    const slot = this.#placement.anyIdle(now)
+  #bringOne(now: number): boolean {
+    const slot = this.#choice.anyIdle(now)
     if (slot === undefined) return this.open()
+    this.#probe(slot)
+    return true
+  }
+
+  /** Lets one more connection of an endpoint come, if none does. */
+  grow(site: Site, now: number): boolean {
+    const { opening, probing } = site.tally
+    if (opening + probing > 0) return true
+    const slot = this.#choice.idleAt(site, Number.NEGATIVE_INFINITY, now)
+    if (slot === undefined) return this.#openAt(site)
+    this.#probe(slot)
+    return true
+  }
+
+  #probe(slot: Slot): void {
     this.#placement.move(slot, 'probing')
     this.#effects.push('probe', slot, undefined, 'idle')
-    return true
   }
 
   /** Opens up to `minConnections`. */
@@ -79,9 +108,56 @@ export class Sizing {
     while (this.#placement.living < this.#limits.minConnections && this.open()) {}
   }
 
-  /** While the endpoint is down one connect is under way, whenever there may be one, though nobody waits for it. */
-  tryAgain(): void {
-    if (this.#placement.admission.down) this.open()
+  /**
+   * Sees to endpoints that need a connection though nobody waits for it: one that is down is tried again whenever it may be, one that was
+   * chosen and could not serve grows. At the cap, one without any connection gets the place of another's.
+   */
+  attend(now: number): void {
+    for (const site of this.#placement.sites.usable) {
+      if (!site.admission.down && !site.missed) continue
+      const grown = site.admission.down ? this.#openAt(site) : this.grow(site, now)
+      if (grown || !site.admission.open) site.missed = false
+      else this.#makeRoom(site)
+    }
+  }
+
+  /**
+   * Else a pool whose connections all stay open would never come to an endpoint that is new, or was down. One connection at a time is given
+   * up for it, of an endpoint that has others: an idle one, else one that closes when nobody uses it.
+   */
+  #makeRoom(site: Site): void {
+    const { connections, tally, sites } = this.#placement
+    if (site.connections > 0) {
+      site.missed = false
+      return
+    }
+    // Of a slot that is free again `worn` is undefined.
+    const room = connections < this.#limits.maxConnections || tally.closing > 0 || this.#givenUp?.worn === 'balance'
+    if (room || this.retired) return
+    const rich = sites.usable.filter(({ living }) => living > 1)
+    const idle = this.#placement.oldestIdleOf(rich)
+    if (idle !== undefined) return this.#placement.close(idle, 'balance')
+    for (const slot of this.#placement.slotsIn('shared', 'leased')) {
+      if (slot.worn !== undefined || slot.reserved || !rich.includes(slot.site)) continue // a reserved one is somebody's already
+      this.#givenUp = slot
+      return this.#placement.wear(slot, 'balance')
+    }
+  }
+
+  /** The connections of an endpoint that takes no more work: idle ones close, the others when nobody uses them. */
+  shed(site: Site): void {
+    for (const slot of [...this.#placement.slotsIn('idle', ...BUSY)]) if (slot.site === site) this.#end(slot, 'drain')
+  }
+
+  /** It takes work again: what is in use, or on its way, stays, as far as the limits have room for it now. */
+  keep(site: Site): void {
+    const { maxConnections, maxPerEndpoint } = this.#limits
+    const busy = [...this.#placement.slotsIn(...BUSY)]
+    const staying = busy.filter((slot) => slot.worn === undefined)
+    const room = maxConnections - this.#placement.tally.idle - staying.length
+    const roomThere = maxPerEndpoint - site.tally.idle - staying.filter((slot) => slot.site === site).length
+    const drained = busy.filter((slot) => slot.site === site && slot.worn === 'drain')
+    for (const slot of drained.slice(0, Math.max(0, Math.min(room, roomThere)))) this.#placement.unwear(slot)
   }
 
   /** Opens until `minIdle` are idle or coming, beyond the `wanted` that somebody waits for. */
@@ -138,10 +214,11 @@ export class Sizing {
     return due > now ? due : now + idleTimeoutMs
   }
 
-  /** Other limits. A `maxIdle` that was all of them stays all of them. */
+  /** Other limits. A `maxIdle` or `maxPerEndpoint` that was all of them stays all of them. */
   resize(maxConnections: number, minConnections: number): void {
     const limits = this.#limits
     if (limits.maxIdle === limits.maxConnections) limits.maxIdle = maxConnections
+    if (limits.maxPerEndpoint === limits.maxConnections) limits.maxPerEndpoint = maxConnections
     limits.maxConnections = maxConnections
     limits.minConnections = minConnections
     for (const slot of this.#placement.slotsIn(...BUSY)) if (slot.worn === 'resize') this.#placement.unwear(slot)
@@ -163,10 +240,13 @@ export class Sizing {
 
   /** Ends the given connections, or all. */
   recycle(slots: Iterable<Slot> = this.#placement.slotsIn('idle', ...BUSY)): void {
-    for (const slot of [...slots]) {
-      if (slot.state === 'idle') this.#placement.close(slot, 'recycle')
-      else if (slot.state !== 'closing' && slot.state !== 'free') this.#placement.wear(slot, 'recycle')
-    }
+    for (const slot of [...slots]) this.#end(slot, 'recycle')
+  }
+
+  /** Now, if nobody uses it; else when nobody does. */
+  #end(slot: Slot, reason: CloseReason): void {
+    if (slot.state === 'idle') this.#placement.close(slot, reason)
+    else if (slot.state !== 'closing' && slot.state !== 'free') this.#placement.wear(slot, reason)
   }
 
   /** Closes all that is idle. */

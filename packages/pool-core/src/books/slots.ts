@@ -1,6 +1,7 @@
 /** The places for connections: one slot, the lists it can stand in, and the slots of one shard. */
-
 import type { CloseReason } from '@cenote/pool-worker'
+import type { Cell } from './cells.ts'
+import type { Site } from './sites.ts'
 
 /** Where a slot stands. Every state but `free` holds one permit of `maxConnections`. */
 export type SlotState = 'opening' | 'probing' | 'idle' | 'shared' | 'leased' | 'resetting' | 'closing' | 'free'
@@ -15,13 +16,16 @@ export function emptyTally(): Tally {
 
 /** One place for a connection. The object is reused: `serial` tells one connection from the next. Written by the books alone. */
 export class Slot {
+  readonly home: ShardSlots
   readonly shard: number
   /** Within the shard; reused only after the slot was free. */
   readonly index: number
-  readonly home: ShardSlots
+  /** Where it stands while it is free for others: of its shard and its endpoint. */
+  cell: Cell
+  /** What it adds to `pending` of its endpoint. */
+  load = 0
   /** Of the connection that fills the slot: an int32 above 0 that grows with each. */
   serial = 0
-  endpoint = 0
   state: SlotState = 'free'
   /** Requests on a shared connection, abandoned ones too while their reply is owed. */
   inFlight = 0
@@ -54,10 +58,16 @@ export class Slot {
   listNext: Slot | undefined = undefined
   listPrev: Slot | undefined = undefined
 
-  constructor(home: ShardSlots, index: number) {
-    this.home = home
-    this.shard = home.shard
+  constructor(cell: Cell, index: number) {
+    this.home = cell.home
+    this.shard = cell.home.shard
+    this.cell = cell
     this.index = index
+  }
+
+  /** The endpoint of its connection, from birth to end. */
+  get site(): Site {
+    return this.cell.site
   }
 }
 
@@ -94,14 +104,7 @@ export class SlotList {
 
 const MAX_SERIAL = 0x7fff_ffff
 
-/**
- * The slots of one shard, found without a scan:
- * ```
- *  idle     most recently used ⇄ … ⇄ least recently used; with 'fifo' those long idle go on to `aged`, in the same order
- *  levels   [1] ⇄ …   [2] ⇄ …   …   [pipelining] ⇄ …    shared ones by requests in flight; reserved, blocked and worn ones not
- *  blocked  ⇄ …                                         shared, not reserved, not worn
- * ```
- */
+/** The slots of one shard, whatever their endpoint. */
 export class ShardSlots {
   readonly shard: number
   /** May be granted from and opened on. */
@@ -112,22 +115,11 @@ export class ShardSlots {
   readonly tally: Tally = emptyTally()
   /** Handlers that run. */
   handlers = 0
-  readonly idle: SlotList = new SlotList()
-  /** First in, first out: those that need a probe, passed over once. Else empty. */
-  readonly aged: SlotList = new SlotList()
-  readonly levels: readonly SlotList[]
-  readonly blocked: SlotList = new SlotList()
   readonly #unused: Slot[] = []
   #serial = 0
-  /** No level below it holds a slot. */
-  #lowest: number
-  readonly #fifo: boolean
 
-  constructor(shard: number, pipelining: number, fifo: boolean) {
+  constructor(shard: number) {
     this.shard = shard
-    this.#fifo = fifo
-    this.levels = Array.from({ length: pipelining + 1 }, () => new SlotList())
-    this.#lowest = this.levels.length
   }
 
   /** Slots that hold a permit. */
@@ -140,34 +132,13 @@ export class ShardSlots {
     return this.tally.leased + this.tally.shared + this.handlers
   }
 
-  /** A free slot with a new serial. */
-  take(): Slot {
-    const slot = this.#unused.pop() ?? this.#grow()
+  /** A free slot with a new serial, for one of the shard's cells. */
+  take(cell: Cell): Slot {
+    const slot = this.#unused.pop() ?? this.#grow(cell)
+    slot.cell = cell
     this.#serial = this.#serial === MAX_SERIAL ? 1 : this.#serial + 1
     slot.serial = this.#serial
     return slot
-  }
-
-  /** The idle slot whose turn it is among those that became idle after `since`, which never goes back; -Infinity: among all. */
-  idleAfter(since: number): Slot | undefined {
-    if (this.#fifo) return since === Number.NEGATIVE_INFINITY ? this.oldestIdle : this.#firstAfter(since)
-    const { head } = this.idle
-    return head !== undefined && head.idleSince > since ? head : undefined
-  }
-
-  /** The slot that has been idle longest. */
-  get oldestIdle(): Slot | undefined {
-    return this.aged.tail ?? this.idle.tail
-  }
-
-  #firstAfter(since: number): Slot | undefined {
-    let { tail } = this.idle
-    while (tail !== undefined && tail.idleSince <= since) {
-      this.idle.remove(tail)
-      this.aged.unshift(tail)
-      tail = this.idle.tail
-    }
-    return tail
   }
 
   /** Keeps a freed slot for the next `take`. */
@@ -175,35 +146,8 @@ export class ShardSlots {
     this.#unused.push(slot)
   }
 
-  /** Lists a shared slot by its load. */
-  shelve(slot: Slot): void {
-    const level = this.levels[slot.inFlight]
-    if (slot.blocked || level === undefined) {
-      this.blocked.unshift(slot)
-      return
-    }
-    level.unshift(slot)
-    if (slot.inFlight < this.#lowest) this.#lowest = slot.inFlight
-  }
-
-  /** The shared slot with the fewest in flight, neither reserved nor blocked; it may be full. */
-  leastLoaded(): Slot | undefined {
-    const { levels } = this
-    let level = this.#lowest
-    while (level < levels.length) {
-      const head = levels[level]?.head
-      if (head !== undefined) {
-        this.#lowest = level
-        return head
-      }
-      level++
-    }
-    this.#lowest = level
-    return undefined
-  }
-
-  #grow(): Slot {
-    const slot = new Slot(this, this.slots.length)
+  #grow(cell: Cell): Slot {
+    const slot = new Slot(cell, this.slots.length)
     this.slots.push(slot)
     this.tally.free++
     return slot

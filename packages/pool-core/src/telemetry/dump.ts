@@ -3,6 +3,7 @@ import { printEndpoint, type World } from '@cenote/pool-worker'
 import type { SlotState } from '../books/slots.ts'
 import type { Call } from '../calls.ts'
 import type { Dispatch } from '../dispatch.ts'
+import { type EndpointSource, isLists } from '../endpoint-list.ts'
 import { connectionId, type LeaseInfo } from '../holders.ts'
 import type { Line } from '../line.ts'
 import type { Settings } from '../options.ts'
@@ -45,6 +46,9 @@ export interface PoolDump {
 /** Which options a dump shows: those alone that can hold no secret, however they are misused. A new one has to be decided on. */
 const SHOWN: { readonly [Name in keyof Settings]: boolean } = {
   endpoint: true, // printed without credentials: it takes none
+  balancing: true,
+  maxPerEndpoint: true,
+  ejection: true,
   credentials: false,
   protocol: false,
   handlers: false,
@@ -102,7 +106,7 @@ export function takeDump(settings: Settings, dispatch: Dispatch, world: World, s
     versions: { cenote: VERSION, node: process.versions.node },
     options: shownOptions(settings),
     stats,
-    connections: dispatch.links.flatMap((link) => [...(link?.lines() ?? [])].map((line) => describe(line, settings, now))),
+    connections: dispatch.links.flatMap((link) => [...(link?.lines() ?? [])].map((line) => describe(line, now))),
     pending: { count: stats.pending.leases + stats.pending.requests, oldestMs: longestWait(dispatch, now) },
     leases: dispatch.holders(),
     recorder: dispatch.flight.read(),
@@ -113,7 +117,13 @@ export function takeDump(settings: Settings, dispatch: Dispatch, world: World, s
 export function shownOptions(settings: Settings): Record<string, unknown> {
   const names = Object.keys(SHOWN) as (keyof Settings)[] // the keys of `SHOWN`
   const shown = names.filter((name) => SHOWN[name] && settings[name] !== undefined)
-  return Object.fromEntries(shown.map((name) => [name, name === 'endpoint' ? printEndpoint(settings.endpoint) : plain(settings[name])]))
+  return Object.fromEntries(shown.map((name) => [name, name === 'endpoint' ? printEndpoints(settings.endpoint) : plain(settings[name])]))
+}
+
+function printEndpoints(source: EndpointSource): string | string[] {
+  if (isLists(source)) return 'lists that follow one another'
+  const [first, ...others] = source.map(({ endpoint }) => printEndpoint(endpoint))
+  return others.length === 0 ? String(first) : [String(first), ...others]
 }
 
 /** JSON has no Infinity. */
@@ -123,13 +133,13 @@ function plain(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, plain(inner)]))
 }
 
-function describe(line: Line, { endpoint }: Settings, now: number): ConnectionDump {
-  const { slot, serial, openedAt } = line
+function describe(line: Line, now: number): ConnectionDump {
+  const { slot, serial, site, openedAt } = line
   let owed = 0
   for (let call = line.first; call !== undefined; call = call.lineNext) owed++
   return {
     id: connectionId(slot, serial),
-    endpoint: printEndpoint(endpoint),
+    endpoint: printEndpoint(site.endpoint),
     shard: slot.shard,
     state: slot.state,
     ageMs: openedAt === 0 ? undefined : performance.timeOrigin + now - openedAt,

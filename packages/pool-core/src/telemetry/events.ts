@@ -36,6 +36,16 @@ export interface PoolEvents {
   readonly leak: LeakEvent
   /** A lease that was told of as a leak was released after all. */
   readonly leakReturned: Omit<LeakEvent, 'collected' | 'expired'>
+  /** It takes work from now on: it is on the list. */
+  readonly endpointAdded: { readonly endpoint: string; readonly weight: number }
+  /** It takes no more work: it is no longer on the list. */
+  readonly endpointRemoved: { readonly endpoint: string }
+  /** It has failed so often that it takes no work for `forMs` milliseconds. */
+  readonly endpointEjected: { readonly endpoint: string; readonly forMs: number }
+  /** It takes work again. */
+  readonly endpointReturned: { readonly endpoint: string }
+  /** The lists of endpoints do not go on, or one is wrong. The last good one stays. */
+  readonly endpointsFailed: { readonly error: PoolError }
   /** A shard serves: for the first time, or again. */
   readonly shardStarted: { readonly shard: number }
   /** A shard has given no sign of life for `shardStallMs`: it is passed over while others can serve. */

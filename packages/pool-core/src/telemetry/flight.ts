@@ -49,6 +49,12 @@ export const PoolNoted = {
   recycled: 10,
   /** `close()` was called. */
   closing: 11,
+  /** Another list of endpoints. Detail: how many. */
+  'endpoints-listed': 12,
+  /** An endpoint is left out for a time. Detail: milliseconds. */
+  'endpoint-ejected': 13,
+  /** An endpoint that was left out takes work again. */
+  'endpoint-returned': 14,
 } as const
 
 type Numbered = Readonly<Record<string, number>>

@@ -1,11 +1,11 @@
 /** What all numbers of a pool must add up to: at every moment, and when it is closed. The one place that knows the equations. */
-import type { Counters, PoolStats, ShardStats } from '@cenote/pool-core'
+import type { Counters, EndpointStats, PoolStats, ShardStats } from '@cenote/pool-core'
 
 /** Every state that a connection can be counted in. */
 const STATES = ['idle', 'opening', 'inUse', 'resetting', 'closing'] as const
 
 const sumOf = (numbers: readonly number[]): number => numbers.reduce((sum, number) => sum + number, 0)
-const statesOf = (stats: PoolStats | ShardStats): number => sumOf(STATES.map((state) => stats[state]))
+const statesOf = (stats: PoolStats | ShardStats | EndpointStats): number => sumOf(STATES.map((state) => stats[state]))
 
 /** Sums of counters that are equal when nothing is under way: each begun is ended in one of these ways. */
 const ENDS: readonly (readonly [what: string, begun: (counters: Counters) => number, ended: (counters: Counters) => number])[] = [
@@ -28,7 +28,7 @@ const failures = ({ ended }: Counters): number => sumOf(Object.values(ended).map
 
 /** What does not hold, though it must at every moment. */
 export function momentary(stats: PoolStats): string[] {
-  const { connections, counters, shards } = stats
+  const { connections, counters, shards, endpoints } = stats
   const equal: [string, number, number][] = [
     ['the states add up to connections', statesOf(stats), connections],
     ['the reasons add up to closed', sumOf(Object.values(counters.closedBy)), counters.closed],
@@ -39,6 +39,11 @@ export function momentary(stats: PoolStats): string[] {
       stats[key],
     ]),
     ...shards.map((shard): [string, number, number] => [`the states of shard ${shard.shard}`, statesOf(shard), shard.connections]),
+    ...[...STATES, 'connections' as const].map((key): [string, number, number] => [
+      `${key} of all endpoints`,
+      sumOf(endpoints.map((endpoint) => endpoint[key])),
+      stats[key],
+    ]),
   ]
   const negative = ENDS.filter(([, begun, ended]) => begun(counters) < ended(counters)).map(
     ([what]) => `more has ended than begun: ${what}`,
@@ -49,12 +54,15 @@ export function momentary(stats: PoolStats): string[] {
 
 /** What does not hold of a pool that is closed and whose leases are all released: every gauge is zero, and the counters subtract. */
 export function final(stats: PoolStats): string[] {
-  const { connections, pending, inFlight, bufferedBytes, shards, counters } = stats
+  const { connections, pending, inFlight, bufferedBytes, shards, endpoints, counters } = stats
   const gauges = { connections, 'pending leases': pending.leases, 'pending requests': pending.requests, inFlight, bufferedBytes }
   const handlers = sumOf(shards.map((shard) => shard.handlers))
+  const open = sumOf(endpoints.map((endpoint) => endpoint.pending + endpoint.counters.opened - endpoint.counters.closed))
   return [
     ...momentary(stats),
-    ...Object.entries({ ...gauges, handlers }).flatMap(([what, value]) => (value === 0 ? [] : [`${what}: ${value}`])),
+    ...Object.entries({ ...gauges, handlers, 'pending or open at endpoints': open }).flatMap(([what, value]) =>
+      value === 0 ? [] : [`${what}: ${value}`],
+    ),
     ...ENDS.flatMap(([what, begun, ended]) =>
       begun(counters) === ended(counters) ? [] : [`${what}: ${begun(counters)}, ${ended(counters)}`],
     ),

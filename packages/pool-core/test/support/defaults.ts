@@ -12,7 +12,12 @@ const MiB = 2 ** 20
 
 /** What words stand for, where the endpoint `ENDPOINT` is the only option given. */
 const WORDS: ReadonlyMap<string, unknown> = new Map<string, unknown>([
-  ['required', { transport: 'tcp', host: '127.0.0.1', port: 1 }],
+  ['required', [{ endpoint: { transport: 'tcp', host: '127.0.0.1', port: 1 }, weight: 1 }]],
+  ["`'least-pending'`", 'least-pending'],
+  [
+    '`{ afterFailures: 5, baseMs: 30000, maxMs: 300000, maxEjected: 0.5 }`',
+    { afterFailures: 5, baseMs: 30_000, maxMs: 300_000, maxEjected: 0.5 },
+  ],
   ['none', undefined],
   ['`raw()`', { builtin: 'raw', options: undefined }],
   ['cores − 1, 1 to 4', Math.max(1, Math.min(4, availableParallelism() - 1))],

@@ -142,7 +142,7 @@ export async function transpile(folder: string, blocks: readonly Block[], ports:
   for (const { path, text } of outputFiles) {
     writeFileSync(
       path,
-      text.replaceAll(/(?<=127\.0\.0\.1:)\d+/g, (port) => String(ports.get(Number(port)) ?? port)),
+      text.replaceAll(/(?<=(?:127\.0\.0\.1|localhost):)\d+/g, (port) => String(ports.get(Number(port)) ?? port)),
     )
   }
 }
