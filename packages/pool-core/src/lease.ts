@@ -54,7 +54,8 @@ export class Lease<Req = unknown, Rep = unknown> {
 
   /**
    * Aborts, with the error as its reason, when the connection dies while the lease is held, or with LEASE_EXPIRED after `maxLeaseMs`. Its
-   * listeners run in the async context in which it was first asked for. Who keeps it, and who listens, keeps the lease.
+   * listeners run in the async context in which it was first asked for. Who keeps it, and who listens, keeps the lease;
+   * what `AbortSignal.any` makes of it does not.
    *
    * @example
    * import { setTimeout } from 'node:timers/promises'
