@@ -108,7 +108,8 @@ export class Pool<Req = never, Rep = never, Module = Record<never, never>> {
    * @param options.timeoutMs - One budget for queueing, connecting and probing. Default: the pool's `acquireTimeoutMs`.
    * @param options.priority - From 0 to 9, higher first. Default 0.
    * @param options.signal - Ends the wait with `signal.reason`. A connection being opened stays in the pool.
-   * @throws PoolError `ACQUIRE_TIMEOUT`: the budget is spent; `cause` is the last connect error, if any.
+   * @throws PoolError `ACQUIRE_TIMEOUT`: the budget is spent; `phase` says what was lacking, `oldest` who holds connections longest, and
+   * `cause` is the last connect error, if any.
    * @throws PoolError `QUEUE_FULL`: `maxPending` wait already.
    * @throws PoolError `CONNECT_FAILED`, `CONNECT_TIMEOUT`, `TLS_REJECTED`, `AUTH_FAILED`, `HOOK_FAILED`: no connection is open, and the last of
    *   `failFastAfter` connects in a row has failed so.
