@@ -28,8 +28,6 @@ export class Call implements Waiter, Timed {
 
   /** Of its signal, until it settles. */
   watch: SignalWatch | undefined = undefined
-  watchNext: Call | undefined = undefined
-  watchPrev: Call | undefined = undefined
 
   /** In the link's table while in flight, else -1. */
   id = -1

@@ -2,46 +2,42 @@
 import type { Call } from './calls.ts'
 
 /**
- * The calls that wait under one signal, first come first, threaded through the calls themselves. A listener for each of them would cost
- * more the more there are, and bring a warning of Node's from the eleventh on.
+ * The calls that wait under one signal, first come first. A listener for each of them would cost more the more there are, and bring a
+ * warning of Node's from the eleventh on.
  */
 export class SignalWatch {
-  readonly signal: AbortSignal
-  #first: Call | undefined = undefined
-  #last: Call | undefined = undefined
+  readonly #signal: AbortSignal
   readonly #signals: Signals
+  /** Most signals are of one call: only the second brings a set. */
+  #first: Call | undefined
+  #others: Set<Call> | undefined = undefined
+  readonly #onAbort: () => void
 
-  constructor(signal: AbortSignal, signals: Signals) {
-    this.signal = signal
+  /** @param first - The first call under the signal. */
+  constructor(signal: AbortSignal, signals: Signals, first: Call) {
+    this.#signal = signal
     this.#signals = signals
-    signal.addEventListener('abort', this)
+    this.#first = first
+    this.#onAbort = () => signals.aborted(this.#calls(), signal.reason)
+    signal.addEventListener('abort', this.#onAbort)
   }
 
   add(call: Call): void {
-    call.watch = this
-    call.watchPrev = this.#last
-    if (this.#last === undefined) this.#first = call
-    else this.#last.watchNext = call
-    this.#last = call
+    this.#others ??= new Set()
+    this.#others.add(call)
   }
 
   remove(call: Call): void {
-    const { watchNext: next, watchPrev: previous } = call
-    if (previous === undefined) this.#first = next
-    else previous.watchNext = next
-    if (next === undefined) this.#last = previous
-    else next.watchPrev = previous
-    call.watch = call.watchNext = call.watchPrev = undefined
-    if (this.#first !== undefined) return
-    this.signal.removeEventListener('abort', this)
-    this.#signals.forget(this)
+    if (call === this.#first) this.#first = undefined
+    else this.#others?.delete(call)
+    if (this.#first !== undefined || (this.#others !== undefined && this.#others.size > 0)) return
+    this.#signal.removeEventListener('abort', this.#onAbort)
+    this.#signals.forget(this.#signal)
   }
 
-  /** The signal's event. */
-  handleEvent(): void {
-    const calls: Call[] = []
-    for (let call = this.#first; call !== undefined; call = call.watchNext) calls.push(call)
-    this.#signals.aborted(calls, this.signal.reason)
+  #calls(): Call[] {
+    const first = this.#first === undefined ? [] : [this.#first]
+    return this.#others === undefined ? first : [...first, ...this.#others]
   }
 }
 
@@ -49,7 +45,7 @@ export class SignalWatch {
 export class Signals {
   /** Tells of the calls of a signal that was aborted, none of which has settled. */
   readonly aborted: (calls: readonly Call[], reason: unknown) => void
-  readonly #watches: Map<AbortSignal, SignalWatch> = new Map()
+  readonly #watches: WeakMap<AbortSignal, SignalWatch> = new WeakMap()
 
   constructor(aborted: (calls: readonly Call[], reason: unknown) => void) {
     this.aborted = aborted
@@ -57,16 +53,18 @@ export class Signals {
 
   /** Watches a signal for a call, until that settles. */
   watch(call: Call, signal: AbortSignal): void {
-    let watch = this.#watches.get(signal)
-    if (watch === undefined) {
-      watch = new SignalWatch(signal, this)
-      this.#watches.set(signal, watch)
+    const watch = this.#watches.get(signal)
+    if (watch !== undefined) {
+      watch.add(call)
+      call.watch = watch
+      return
     }
-    watch.add(call)
+    call.watch = new SignalWatch(signal, this, call)
+    this.#watches.set(signal, call.watch)
   }
 
   /** Nobody waits under a signal any more. */
-  forget({ signal }: SignalWatch): void {
+  forget(signal: AbortSignal): void {
     this.#watches.delete(signal)
   }
 }
