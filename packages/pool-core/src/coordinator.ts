@@ -127,7 +127,7 @@ export class Coordinator implements LinkMailbox {
     for (const link of links) {
       if (link === undefined) continue
       this.#abandon(link, 'shutdown', error)
-      this.#dispatch.books.suspendShard(link.shard)
+      this.#dispatch.books.suspendShard(link.shard, this.#world.now())
     }
     links.length = 0
     this.#setRefs()
@@ -139,7 +139,7 @@ export class Coordinator implements LinkMailbox {
   /** The shards have stopped, and no connection is left. */
   gone(): void {
     const { books } = this.#dispatch
-    for (const { shard } of books.counts().perShard) books.removeShard(shard)
+    for (const { shard } of books.counts().perShard) books.removeShard(shard, this.#world.now())
   }
 
   // What shards tell.
@@ -236,7 +236,7 @@ export class Coordinator implements LinkMailbox {
       case 'lost':
         return this.#shardLost(event.shard, event.error)
       case 'gone':
-        return this.#dispatch.books.removeShard(event.shard)
+        return this.#dispatch.books.removeShard(event.shard, this.#world.now())
       default:
         return unreachable(event)
     }
@@ -266,7 +266,7 @@ export class Coordinator implements LinkMailbox {
     this.#numbers.shardsLost++
     this.#dispatch.flight.lost(shard)
     this.#events.emit('shardLost', () => ({ shard, error }))
-    this.#dispatch.books.suspendShard(shard)
+    this.#dispatch.books.suspendShard(shard, this.#world.now())
     this.#abandon(link, 'shard-lost', error)
     this.#setRefs()
     this.#dispatch.act()
@@ -366,7 +366,7 @@ export class Coordinator implements LinkMailbox {
     }
     if (call.queued) {
       const error = waitedTooLong(call, present, stall) // it tells of its place in the queue
-      this.#dispatch.books.cancel([call])
+      this.#dispatch.books.cancel([call], this.#world.now())
       this.#waits.reject(call, error)
     } else if (lease !== undefined && call.slot === undefined) {
       // the lease is given another connection
@@ -383,7 +383,10 @@ export class Coordinator implements LinkMailbox {
 
   /** A signal was aborted. First all of its calls leave the queue, so that none is served in the place of another. */
   readonly #aborted = (calls: readonly Call[], reason: unknown): void => {
-    this.#dispatch.books.cancel(calls.map((call) => call.run?.ticket ?? call))
+    this.#dispatch.books.cancel(
+      calls.map((call) => call.run?.ticket ?? call),
+      this.#world.now(),
+    )
     for (const call of calls) this.#abort(call, reason)
     this.#dispatch.act()
   }

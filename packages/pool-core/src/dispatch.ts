@@ -1,6 +1,7 @@
 /** The books at work: puts calls before them, carries out what they decide, and keeps the connections coming. */
 import { badRequest, type CloseReason, type Outcome, type PoolError, STALL_MS, type World } from '@cenote/pool-worker'
 import { Books } from './books/books.ts'
+import type { LoadStats } from './books/load.ts'
 import type { Slot } from './books/slots.ts'
 import type { Call } from './calls.ts'
 import { Connecting } from './connecting.ts'
@@ -131,7 +132,7 @@ export class Dispatch {
   #refuseNested(call: Call, held: readonly Hold[]): void {
     const oldest = held.at(-1)
     if (oldest === undefined || !this.books.dependsOnHolders(call)) return
-    this.books.cancel([call])
+    this.books.cancel([call], this.#world.now())
     this.waits.reject(call, nestedAcquire(held.length, this.#world.now() - oldest.grantedAt, this.situation()))
     this.act()
   }
@@ -253,14 +254,14 @@ export class Dispatch {
 
   #refuseAll(reason: () => PoolError): void {
     const waiters = [...this.books.waiters] as Call[] // only calls are put into the books
-    this.books.cancel(waiters)
+    this.books.cancel(waiters, this.#world.now())
     for (const waiter of waiters) this.waits.reject(waiter, stackless(reason))
   }
 
   /** Ends a connection now. Its calls fail; its permit returns when the shard has closed it. */
   destroy(line: Line, reason: CloseReason, error: PoolError): void {
     for (let call = line.first; call !== undefined; call = call.lineNext) if (!call.settled) this.waits.reject(call, error)
-    this.books.close(line.slot, reason)
+    this.books.close(line.slot, reason, this.#world.now())
     this.act()
   }
 
@@ -290,6 +291,11 @@ export class Dispatch {
   }
 
   /** As it is at this moment. */
+  /** How much the connections were used until now. */
+  load(): LoadStats {
+    return this.books.load(this.#world.now())
+  }
+
   situation(): Situation {
     const { books } = this
     const { maxConnections, pipelining } = books.limits

@@ -63,7 +63,7 @@ export class Handling {
     if (!this.ended(line)) return
     const { slot } = line
     if (clean) this.#dispatch.books.release(slot, this.#world.now())
-    else this.#dispatch.books.reset(slot)
+    else this.#dispatch.books.reset(slot, this.#world.now())
     this.#dispatch.act()
   }
 
@@ -118,7 +118,7 @@ export class Handling {
     const { line, ticket } = run
     if (line?.run === run) this.#dispatch.links[line.slot.shard]?.cancelRun(line.slot, run.id)
     else if (ticket?.settled === false) {
-      this.#dispatch.books.cancel([ticket])
+      this.#dispatch.books.cancel([ticket], this.#world.now())
       this.#dispatch.waits.reject(ticket, reason)
       this.#dispatch.act()
     }

@@ -29,7 +29,9 @@ export {
   type TlsSettings,
   transfer,
 } from '@cenote/pool-worker'
+export type { Advice } from './advise.ts'
 export type { ConnectionCounts } from './books/counts.ts'
+export type { LoadStats } from './books/load.ts'
 export type { AcquireOptions, CloseOptions, HandlerOptions, RequestOptions, WaitOptions } from './call-options.ts'
 export { createPool } from './create-pool.ts'
 export type { FittingHandlers, PoolHandlers } from './handler-types.ts'

@@ -211,7 +211,7 @@ export class Leasing {
     stream?.detach()
     line.stream = undefined
     this.#dispatch.link(line).release(slot, prove)
-    if (prove) this.#dispatch.books.reset(slot, restMs)
+    if (prove) this.#dispatch.books.reset(slot, this.#world.now(), restMs)
     else this.#dispatch.books.release(slot, this.#world.now(), restMs)
     this.#dispatch.act()
     this.#dispatch.sweepWithin(restMs)

@@ -6,7 +6,8 @@ import type { Dispatch } from './dispatch.ts'
 import { type EndpointStats, lateness, type PoolStats, type ShardStats } from './stats.ts'
 
 /** What `pool.stats()` returns: no connection is looked at. */
-export function overview(name: string, { books, links, numbers, endpoints }: Dispatch, bufferedBytes: number): PoolStats {
+export function overview(name: string, dispatch: Dispatch, bufferedBytes: number): PoolStats {
+  const { books, links, numbers, endpoints } = dispatch
   const { perShard, pendingLeases, pendingRequests, probing: _, ...counts } = books.counts()
   const shards = perShard.map(({ live, suspect, ...shard }): ShardStats => {
     const host = links[shard.shard]?.host
@@ -28,6 +29,7 @@ export function overview(name: string, { books, links, numbers, endpoints }: Dis
     bufferedBytes,
     counters: numbers.counters(),
     ...numbers.times(),
+    load: dispatch.load(),
     shards,
     endpoints: books.sites.all.map((site) => endpointStats(site, endpoints.latency(site))),
   }

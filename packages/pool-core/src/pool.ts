@@ -1,6 +1,7 @@
 /** The public face: checks arguments, types what goes in and out, and decides nothing. */
 import type { EventEmitter } from 'node:events'
 import { badOption, PoolError } from '@cenote/pool-worker'
+import type { Advice } from './advise.ts'
 import {
   type AcquireOptions,
   type CloseOptions,
@@ -280,6 +281,27 @@ export class Pool<Req = never, Rep = never, Module = Record<never, never>> {
    */
   resize(sizes: ResizeOptions): void {
     this.#coordinator.upkeep.resize(sizes)
+  }
+
+  /**
+   * How many connections the work needs, by what was measured: by Little's law as many are in use as calls come in the time that each
+   * holds one. It changes nothing; `pool.resize(pool.advise().sizes)` would.
+   *
+   * @param since - What `stats()` returned earlier: only what came after it counts. Default: since the pool was made.
+   * @throws PoolError `BAD_OPTION`: `since` is something else.
+   * @see Little's law L = λW; HikariCP "About Pool Sizing"
+   *
+   * @example
+   * import { createPool, resp } from '@cenote/pool-core'
+   *
+   * await using pool = await createPool({ endpoint: 'tcp://127.0.0.1:6379', protocol: resp() })
+   * const before = pool.stats()
+   * await pool.request(['PING'])
+   * const { connections, sizes, reasons } = pool.advise(before)
+   * console.log(connections <= sizes.maxConnections) // true
+   */
+  advise(since?: PoolStats): Advice {
+    return this.#coordinator.upkeep.advise(since)
   }
 
   /**

@@ -3,6 +3,7 @@ import { createHistogram, type Histogram, type RecordableHistogram } from 'node:
 import { type CloseReason, DELAY_RESOLUTION_MS } from '@cenote/pool-worker'
 import { Attempts } from './attempts.ts'
 import type { ConnectionCounts } from './books/counts.ts'
+import type { LoadStats } from './books/load.ts'
 import type { Slot } from './books/slots.ts'
 import { type Endings, type FailedBy, Outcomes } from './outcomes.ts'
 
@@ -103,6 +104,8 @@ export interface PoolStats extends ConnectionCounts {
   readonly connect: Times
   /** Leases and handlers, from grant to release. */
   readonly use: Times
+  /** How much the connections were used since the pool was made: what `pool.advise()` reckons with. */
+  readonly load: LoadStats
   readonly shards: readonly ShardStats[]
   /** Those that are listed, and those that drain. */
   readonly endpoints: readonly EndpointStats[]

@@ -1,5 +1,7 @@
 /** What the pool's owner does to it while it works: waits until it is ready, resizes, recycles, pauses it. */
-import type { World } from '@cenote/pool-worker'
+import { PoolError, type World } from '@cenote/pool-worker'
+import { type Advice, advise, loadBetween } from './advise.ts'
+import type { LoadStats } from './books/load.ts'
 import type { Slot } from './books/slots.ts'
 import type { CallOptions } from './call-options.ts'
 import { Call } from './calls.ts'
@@ -8,6 +10,7 @@ import type { ConnectionInfo } from './lease.ts'
 import type { ResizeOptions } from './option-types.ts'
 import { checkSizes, type Settings } from './options.ts'
 import { poolClosed } from './refusals.ts'
+import type { PoolStats } from './stats.ts'
 
 export class Upkeep {
   readonly #settings: Settings
@@ -63,6 +66,17 @@ export class Upkeep {
     this.checkReady()
   }
 
+  /** How many connections the work needs, by what was measured since then. */
+  advise(since: PoolStats | undefined): Advice {
+    const { books } = this.#dispatch
+    const load = this.#dispatch.load()
+    const before = since?.load
+    if (since !== undefined && !isEarlier(before, load))
+      throw new PoolError('BAD_OPTION', 'advise: its argument must be what stats() of this pool has returned')
+    const { maxConnections, minConnections } = books.limits
+    return advise(before === undefined ? load : loadBetween(before, load), { maxConnections, minConnections })
+  }
+
   /** Ends all connections, or those that the predicate chooses among the open ones, when nobody uses them. */
   recycle(predicate: ((connection: ConnectionInfo) => boolean) | undefined): void {
     this.#refuseClosed()
@@ -89,4 +103,13 @@ export class Upkeep {
   #refuseClosed(): void {
     if (this.#dispatch.closing) throw poolClosed(this.#settings.name, 'not-sent')
   }
+}
+
+/** Whether somebody's value is the load of this pool at an earlier moment, as far as can be seen. */
+function isEarlier(before: unknown, load: LoadStats): before is LoadStats {
+  if (typeof before !== 'object' || before === null) return false
+  return Object.entries(load).every(([name, value]) => {
+    const earlier: unknown = Object.getOwnPropertyDescriptor(before, name)?.value
+    return typeof earlier === 'number' && earlier <= value
+  })
 }

@@ -64,6 +64,7 @@ function statsOf(
     ...EMPTY,
     ...now,
     ...times,
+    load: { overMs: 0, calls: 0, served: 0, usedMs: 0, waitedMs: 0 },
     counters: { ...COUNTERS, ...counters },
     shards: [{ ...SHARD, connections, idle, closing, ...shard }],
     endpoints: [{ ...ENDPOINT, connections, idle, closing, ...endpoint }],

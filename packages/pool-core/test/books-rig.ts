@@ -196,7 +196,7 @@ export class Rig {
       assert.is(queued[index], place >= 0)
       if (place >= 0) this.waiting.splice(place, 1)
     }
-    this.step(() => this.books.cancel(callers))
+    this.step(() => this.books.cancel(callers, this.now))
     return queued.every(Boolean)
   }
 
@@ -213,7 +213,7 @@ export class Rig {
 
   reset(slot: Slot, restMs?: number): void {
     this.held.delete(slot)
-    this.step(() => this.books.reset(slot, restMs))
+    this.step(() => this.books.reset(slot, this.now, restMs))
   }
 
   ready(slot: Slot): void {
@@ -244,7 +244,7 @@ export class Rig {
   }
 
   close(slot: Slot, reason: CloseReason): void {
-    this.step(() => this.books.close(slot, reason))
+    this.step(() => this.books.close(slot, reason, this.now))
   }
 
   markHandler(slot: Slot, running: boolean): void {
@@ -258,13 +258,13 @@ export class Rig {
   /** A shard dies; its connections keep their permits. */
   suspend(shard: number): void {
     this.#suspended.add(shard)
-    this.step(() => this.books.suspendShard(shard))
+    this.step(() => this.books.suspendShard(shard, this.now))
   }
 
   /** The thread of a dead shard is gone, and a new one has started. A live shard stays as it is. */
   restart(shard: number): void {
     if (!this.#suspended.has(shard)) return
-    this.step(() => this.books.removeShard(shard))
+    this.step(() => this.books.removeShard(shard, this.now))
     this.#suspended.delete(shard)
     this.step(() => {
       this.books.addShard(shard)

@@ -241,7 +241,7 @@ test('a shard that died holds its permits until its thread is gone', () => {
   rig.suspend(a.shard)
   const waiter = rig.lease()
   assert.equal(rig.take(), [])
-  rig.step(() => rig.books.removeShard(a.shard))
+  rig.step(() => rig.books.removeShard(a.shard, rig.now))
   assert.equal(rig.take(), ['open 1/1'])
   assert.ok(waiter.queued)
   assert.is(b.state, 'leased')

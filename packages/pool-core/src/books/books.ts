@@ -9,6 +9,7 @@ import { Choice } from './choice.ts'
 import { type BooksCounts, countBooks } from './counts.ts'
 import { Effects } from './effects.ts'
 import type { Fault } from './faults.ts'
+import { Load, type LoadStats } from './load.ts'
 import type { Waiter } from './pending.ts'
 import { Placement, type PlacementLimits } from './placement.ts'
 import { Serving } from './serving.ts'
@@ -32,6 +33,7 @@ export class Books {
   readonly #placement: Placement
   readonly #sizing: Sizing
   readonly #serving: Serving
+  readonly #load: Load = new Load()
 
   /**
    * @param fit - Reads a slot's shared word: false means that its shard already knows it dead. It must stay false until `gone`.
@@ -50,7 +52,10 @@ export class Books {
     return this.#serving.now
   }
 
+  /** Until now everything was as it is. */
   set #now(now: number) {
+    const { shared, leased } = this.#placement.tally
+    this.#load.until(now, shared + leased, this.#serving.pending.size)
     this.#serving.now = now
   }
 
@@ -98,14 +103,16 @@ export class Books {
   }
 
   /** A shard has died: its connections are lost to all, but hold their permits until `gone` or `removeShard`. */
-  suspendShard(shard: number): void {
+  suspendShard(shard: number, now: number): void {
+    this.#now = now
     const home = this.#placement.setLive(shard, false)
     for (const slot of home.slots) if (slot.state !== 'free') this.#placement.move(slot, 'closing')
     this.#serving.serve()
   }
 
   /** A dead shard's thread is gone, and every connection with it. */
-  removeShard(shard: number): void {
+  removeShard(shard: number, now: number): void {
+    this.#now = now
     const home = this.#placement.setLive(shard, false)
     for (const slot of home.slots) if (slot.state !== 'free') this.#placement.move(slot, 'free')
     this.#serving.serve()
@@ -126,9 +133,14 @@ export class Books {
    */
   get(waiter: Waiter, now: number): Slot | undefined {
     this.#now = now
+    this.#load.calls++
     const slot = waiter.kind === 'request' ? this.#serving.joinNow() : this.#serving.leaseNow()
     this.#serving.keepIdle()
-    if (slot !== undefined || this.#serving.pending.size >= this.#limits.maxPending) return slot
+    if (slot !== undefined) return slot
+    if (this.#serving.pending.size >= this.#limits.maxPending) {
+      this.#load.left++
+      return undefined
+    }
     this.#serving.pending.push(waiter)
     this.#serving.serve()
     return undefined
@@ -139,6 +151,7 @@ export class Books {
     this.#now = now
     const slot = this.#serving.leaseNow()
     this.#serving.keepIdle()
+    if (slot !== undefined) this.#load.calls++
     return slot
   }
 
@@ -163,8 +176,13 @@ export class Books {
   }
 
   /** Takes waiters out of the queue, all before anybody is served for it. Connections being opened for them stay in the pool. */
-  cancel(waiters: readonly Waiter[]): void {
-    for (const waiter of waiters) if (waiter.queued) this.#serving.pending.remove(waiter)
+  cancel(waiters: readonly Waiter[], now: number): void {
+    this.#now = now
+    for (const waiter of waiters) {
+      if (!waiter.queued) continue
+      this.#serving.pending.remove(waiter)
+      this.#load.left++
+    }
     this.#serving.serve()
   }
 
@@ -197,11 +215,12 @@ export class Books {
   }
 
   /** A lease has ended, and its shard is asked to prove the connection fit: `ready` or `gone` follows. */
-  reset(slot: Slot, restMs: number = Number.POSITIVE_INFINITY): void {
+  reset(slot: Slot, now: number, restMs: number = Number.POSITIVE_INFINITY): void {
+    this.#now = now
     if (slot.state === 'closing') return
     expect(slot, slot.state === 'leased', 'reset')
-    const worn = this.#placement.wornBy(slot, this.#now)
-    if (worn !== undefined) return this.close(slot, worn)
+    const worn = this.#placement.wornBy(slot, now)
+    if (worn !== undefined) return this.close(slot, worn, now)
     slot.restMs = restMs
     this.#placement.move(slot, 'resetting')
     this.#serving.serve()
@@ -248,7 +267,8 @@ export class Books {
   }
 
   /** Ends a connection. It keeps its permit until `gone`. */
-  close(slot: Slot, reason: CloseReason): void {
+  close(slot: Slot, reason: CloseReason, now: number): void {
+    this.#now = now
     if (slot.state === 'closing' || slot.state === 'free') return
     this.#placement.close(slot, reason)
     this.#serving.serve()
@@ -341,6 +361,12 @@ export class Books {
   /** The state in numbers. `opening` counts those being probed too; the states add up to `connections`. */
   counts(): BooksCounts {
     return countBooks(this.#placement, this.#serving.pending)
+  }
+
+  /** How much the connections were used until now. */
+  load(now: number): LoadStats {
+    this.#now = now
+    return this.#load.stats(this.#serving.pending.size)
   }
 
   /** Derives every invariant anew. Empty: all hold. For tests. */
