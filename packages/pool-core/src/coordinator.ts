@@ -201,8 +201,7 @@ export class Coordinator implements LinkMailbox {
     const fault = isFault(line, calls, info.reason, cause)
     this.#ended(line, line.closing ?? info.reason, PoolError.is(cause) ? cause : undefined)
     this.handling.ended(line) // one that waits still: of a handler that has begun, DONE came before
-    if (line.closing === undefined) this.#dispatch.lost(slot, info.reason, cause)
-    else this.#dispatch.books.gone(slot, this.#world.now())
+    this.#dispatch.lost(slot, info.reason, cause)
     if (fault) this.#dispatch.endpoints.failed(line.site, 'reply')
     this.#bereave(line, calls, info.reason, cause, written)
     this.#refill()

@@ -150,6 +150,24 @@ test('a connection that its server ends as soon as it is open, and unused, is on
   }
 })
 
+test('one that is found dead when it is to be lent is the same; one that we close is not', () => {
+  const rig = new Rig({ maxConnections: 4, minConnections: 2 })
+  rig.now = 5_000
+  rig.lease()
+  const slot = opening(rig)
+  rig.die(slot)
+  rig.ready(slot)
+  assert.is(slot.state, 'closing')
+  assert.ok(isStillborn(slot, rig.now))
+  for (const other of rig.in('opening')) rig.ready(other)
+  rig.step(() => rig.books.refill(rig.now))
+  const unused = opening(rig)
+  rig.ready(unused)
+  assert.ok(isStillborn(unused, rig.now))
+  rig.close(unused, 'recycle')
+  assert.not(isStillborn(unused, rig.now))
+})
+
 test('a connection that somebody has used is none such, nor one that others live beside', () => {
   const rig = new Rig({ maxConnections: 4, failFastAfter: 1 })
   const slot = rig.idle()

@@ -9,8 +9,9 @@ const STILLBORN_MS = 1_000
  * Whether a connection that its server has ended was of no use to anybody: just opened, and idle since or found dead at once. So answers
  * what stands before a server that is down, or a server that has too many already; opening others at once would go on for ever.
  */
-export function isStillborn({ state, uses, idleSince }: Slot, now: number): boolean {
-  return (state === 'idle' || state === 'closing') && uses === 0 && now - idleSince < STILLBORN_MS
+export function isStillborn({ state, uses, worn, idleSince }: Slot, now: number): boolean {
+  const unused = uses === 0 && (state === 'idle' || (state === 'closing' && worn === undefined))
+  return unused && now - idleSince < STILLBORN_MS
 }
 
 /** What admission keeps to. */

@@ -147,6 +147,7 @@ export class Placement {
 
   /** Ends a connection: its shard is told. */
   close(slot: Slot, reason: CloseReason): void {
+    slot.worn ??= reason
     this.move(slot, 'closing')
     this.#effects.push('close', slot, undefined, reason)
   }
