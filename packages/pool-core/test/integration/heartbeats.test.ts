@@ -116,6 +116,7 @@ for (const shards of [0, 1, 2]) {
       }
     }
     await Promise.all(Array.from({ length: 6 }, (_, name) => caller(name)))
+    assert.is(await pool.request('last'), 'last') // the streams may have ended every connection
     await until(() => pool.stats().connections === pool.stats().idle, 'all are idle')
     const before = server.lines.length
     await until(() => server.lines.length > before + 4, 'heart-beats go on')
