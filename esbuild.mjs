@@ -27,7 +27,12 @@ const common = {
 
 const packages = [
   { name: 'pool-worker', base: 'packages/pool-worker/src', out: 'packages/pool-worker/dist', entries: ['index.ts', 'entry.ts'] },
-  { name: 'pool-core', base: 'packages/pool-core/src', out: 'packages/pool-core/dist', entries: ['index.ts', 'shard.ts', 'testing.ts'] },
+  {
+    name: 'pool-core',
+    base: 'packages/pool-core/src',
+    out: 'packages/pool-core/dist',
+    entries: ['index.ts', 'opentelemetry.ts', 'shard.ts', 'testing.ts'],
+  },
   {
     name: 'bench',
     base: 'bench/src',

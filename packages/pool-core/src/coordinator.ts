@@ -26,6 +26,7 @@ import { follow, observed, requestChannel } from './telemetry/channels.ts'
 import { connectOver } from './telemetry/connects.ts'
 import { type PoolDump, takeDump } from './telemetry/dump.ts'
 import type { Events } from './telemetry/events.ts'
+import type { Inside } from './telemetry/inside.ts'
 import type { CallTrace } from './telemetry/traces.ts'
 import { Upkeep } from './upkeep.ts'
 import { Waits } from './waits.ts'
@@ -100,6 +101,12 @@ export class Coordinator implements LinkMailbox {
 
   stats(): PoolStats {
     return overview(this.#settings.name, this.#dispatch, this.#buffered.bytes)
+  }
+
+  /** For instruments. */
+  inside(): Inside {
+    const { traces, numbers, books } = this.#dispatch
+    return { name: this.#settings.name, traces, numbers, limits: books.limits, stats: () => this.stats() }
   }
 
   dump(): PoolDump {
@@ -358,7 +365,7 @@ export class Coordinator implements LinkMailbox {
     this.#dispatch.flight.caller('expired', call.slot, call.timeoutMs)
     const stall = this.#pulse.stall((call.slot ?? run?.line?.slot)?.shard)
     if (this.upkeep.dropReady(call)) return this.#waits.reject(call, waitedTooLong(call, present, stall, 'connect'))
-    this.#numbers.timeouts++
+    this.#numbers.timedOut((run?.line?.slot ?? call.slot) === undefined)
     if (run !== undefined) {
       const error = run.line === undefined ? waitedTooLong(call, present, stall) : ranTooLong(call, run.name, present, stall)
       return this.handling.drop(run, error)

@@ -9,6 +9,7 @@ import { readOptions } from './options.ts'
 import { Pool } from './pool.ts'
 import { type ShardEvent, Shards } from './shards.ts'
 import { Events } from './telemetry/events.ts'
+import { openInside } from './telemetry/inside.ts'
 
 /** What the shards may take to stop when the pool could not be made. */
 const STOP_MS = 10_000
@@ -52,7 +53,9 @@ export async function openPool<Req, Rep, Client, Module>(
     const coordinator = new Coordinator(settings, world, language, events)
     post = coordinator.onShard
     coordinator.begin(early)
-    return new Pool<Req, Rep, Module>(settings, language, coordinator, shards, first.host.info.handlers, events.emitter)
+    const pool = new Pool<Req, Rep, Module>(settings, language, coordinator, shards, first.host.info.handlers, events.emitter)
+    openInside(pool, coordinator.inside())
+    return pool
   } catch (error) {
     await shards.stop(STOP_MS)
     throw error

@@ -165,7 +165,7 @@ export class Dispatch {
 
   /** The thread stood still, and the caller's time is up: sent now, the request would only be given up at once. */
   #tooLate(call: Call, slot: Slot, now: number): void {
-    this.numbers.timeouts++
+    this.numbers.timedOut(true)
     this.waits.reject(call, waitedTooLong(call, this.present))
     this.books.finish(slot, now)
   }

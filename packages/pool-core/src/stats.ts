@@ -79,6 +79,8 @@ export interface Counters {
   /** Those that might have moved, and failed because the `retryBudget` was spent. */
   readonly retriesRefused: number
   readonly timeouts: number
+  /** Of these, those that had no connection yet. */
+  readonly waitTimeouts: number
   /** Names looked up: one look-up serves all connects that wait for it, and those within `lookupTtlMs`. */
   readonly lookups: number
   /** Callers refused at once with UNAVAILABLE. */
@@ -111,9 +113,14 @@ export interface PoolStats extends ConnectionCounts {
   readonly endpoints: readonly EndpointStats[]
 }
 
+/** The times that are measured: a connect, a wait in the queue, a lease or a handler. */
+export type TimeKind = 'create' | 'wait' | 'use'
+
 /** Where the coordinator counts. */
 export class Numbers {
   readonly attempts: Attempts = new Attempts()
+  /** Told of each time as it is measured, in milliseconds. */
+  readonly listeners: Set<(kind: TimeKind, ms: number) => void> = new Set()
   readonly #failedBy: FailedBy = {}
   readonly acquires: Outcomes = new Outcomes(this.#failedBy)
   readonly requests: Outcomes = new Outcomes(this.#failedBy)
@@ -126,6 +133,7 @@ export class Numbers {
   moved = 0
   retriesRefused = 0
   timeouts = 0
+  waitTimeouts = 0
   lookups = 0
   refused = 0
   shardsLost = 0
@@ -141,6 +149,7 @@ export class Numbers {
     this.attempts.end(slot)
     this.#opened++
     record(this.#connect, microseconds)
+    this.#tell('create', microseconds / 1000)
   }
 
   connectFailed(slot: Slot): void {
@@ -154,17 +163,29 @@ export class Numbers {
     this.#closedBy[reason] = (this.#closedBy[reason] ?? 0) + 1
   }
 
+  /** @param waiting - It had no connection yet. */
+  timedOut(waiting: boolean): void {
+    this.timeouts++
+    if (waiting) this.waitTimeouts++
+  }
+
   waited(ms: number): void {
     record(this.#wait, ms * 1000)
+    this.#tell('wait', ms)
   }
 
   used(ms: number): void {
     record(this.#use, ms * 1000)
+    this.#tell('use', ms)
+  }
+
+  #tell(kind: TimeKind, ms: number): void {
+    if (this.listeners.size > 0) for (const listener of this.listeners) listener(kind, ms)
   }
 
   counters(): Counters {
     const { attempts, acquired, released, reclaimed, acquires, requests, handlers, moved, retriesRefused } = this
-    const { timeouts, lookups, refused, shardsLost } = this
+    const { timeouts, waitTimeouts, lookups, refused, shardsLost } = this
     const closing = { closed: this.#closed, closedBy: { ...this.#closedBy } }
     return {
       opening: attempts.begun,
@@ -183,6 +204,7 @@ export class Numbers {
       moved,
       retriesRefused,
       timeouts,
+      waitTimeouts,
       lookups,
       refused,
       shardsLost,

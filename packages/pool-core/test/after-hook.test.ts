@@ -33,6 +33,7 @@ const COUNTERS: Counters = {
   failedBy: { CONNECTION_LOST: 2, REQUEST_TIMEOUT: 1 },
   moved: 0,
   retriesRefused: 0,
+  waitTimeouts: 0,
   timeouts: 0,
   lookups: 0,
   refused: 0,

@@ -138,7 +138,9 @@ for (const [name, said] of table()) {
 }
 
 test('every public export has a docstring, and every function and class an example', () => {
-  const surface = ['index.ts', 'shard.ts', 'testing.ts'].flatMap((entry) => exportsOf(`packages/pool-core/src/${entry}`))
+  const surface = ['index.ts', 'opentelemetry.ts', 'shard.ts', 'testing.ts'].flatMap((entry) =>
+    exportsOf(`packages/pool-core/src/${entry}`),
+  )
   assert.ok(surface.length > 50, 'the exports are found')
   assert.equal(undocumented(surface), [])
 })

@@ -7,7 +7,7 @@ import { build, stop } from 'esbuild'
 import { guard } from '../../../pool-worker/test/kit/children.ts'
 
 /** The repository's root, seen from this file and from the bundle of a test. */
-const root: string = (() => {
+export const root: string = (() => {
   let folder = dirname(fileURLToPath(import.meta.url))
   while (!readdirSync(folder).includes('package-lock.json')) folder = dirname(folder)
   return folder
@@ -91,12 +91,18 @@ function lineOf(text: string, index: number): number {
   return text.slice(0, index).split('\n').length
 }
 
-/** Writes blocks into a new folder, out of git and where the packages are found; it is gone when this process ends. */
-export function writeBlocks(blocks: readonly Block[]): string {
+/** A new folder, out of git and where the packages are found; it is gone when this process ends. */
+export function newFolder(name: string): string {
   const parent = join(root, 'packages/pool-core/dist-test')
   mkdirSync(parent, { recursive: true })
-  const folder = mkdtempSync(join(parent, 'docs-'))
+  const folder = mkdtempSync(join(parent, `${name}-`))
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
+  return folder
+}
+
+/** Writes blocks into a new folder. */
+export function writeBlocks(blocks: readonly Block[]): string {
+  const folder = newFolder('docs')
   for (const { path, code, file } of blocks) {
     mkdirSync(dirname(join(folder, path)), { recursive: true })
     writeFileSync(join(folder, `${path}.ts`), code, { flag: 'wx' }) // two of one name in a file would hide one another
