@@ -1,7 +1,7 @@
 /** The calling thread's hold on one life of a shard: its memory, its doorbell, and control calls that always settle. */
 import type { EventLoopUtilityFunction, Histogram } from 'node:perf_hooks'
 import type { MessagePort } from 'node:worker_threads'
-import { type Bell, type LinkMemory, PoolError, type Settled, type ShardControl, type ShardInfo } from '@cenote/pool-worker'
+import { type Bell, type LinkMemory, notCloneable, PoolError, type Settled, type ShardControl, type ShardInfo } from '@cenote/pool-worker'
 import { type Remote, wrap } from 'comlink'
 
 /** A started shard, for as long as it lives. */
@@ -95,7 +95,7 @@ export class RemoteControl {
         },
         (error: unknown) => {
           settled()
-          reject(isCloneError(error) ? notCloneable(what, error) : error)
+          reject(isCloneError(error) ? notCloneable(what, error, 'send', 'not-sent') : error)
         },
       )
     })
@@ -119,14 +119,6 @@ export function shardLost(shard: number, cause: unknown): PoolError {
 
 function isCloneError(error: unknown): error is Error {
   return error instanceof Error && error.name === 'DataCloneError'
-}
-
-function notCloneable(what: string, cause: Error): PoolError {
-  return new PoolError('NOT_CLONEABLE', `${what} cannot be cloned into the shard: ${cause.message}`, {
-    phase: 'send',
-    outcome: 'not-sent',
-    cause,
-  })
 }
 
 /** Looks at an event loop's utilization: what was since the look before. */

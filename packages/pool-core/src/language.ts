@@ -4,6 +4,7 @@ import {
   type Codec,
   type CodecProtocol,
   loadProtocol,
+  notCloneable,
   PoolError,
   type ProtocolReference,
   type Scope,
@@ -35,8 +36,7 @@ function cloned(request: unknown): Buffer {
   try {
     return serialize(request)
   } catch (cause) {
-    const message = `the request cannot be cloned into the shard: ${String((cause as Error | undefined)?.message)}`
-    throw new PoolError('NOT_CLONEABLE', message, { phase: 'send', outcome: 'not-sent', cause })
+    throw notCloneable('the request', cause, 'send', 'not-sent')
   }
 }
 

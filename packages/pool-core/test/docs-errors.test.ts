@@ -1,16 +1,11 @@
 import * as assert from 'uvu/assert'
 import { suite } from '../../pool-worker/test/kit/kit.ts'
 import { markdownFiles, read, sources } from './support/docs.ts'
+import { errorCodes } from './support/surface.ts'
 
 const test = suite('docs-errors')
 
 const ERRORS = 'packages/pool-worker/src/errors.ts'
-
-/** The codes of the type, in order. */
-function codes(): string[] {
-  const [, union = ''] = /^export type PoolErrorCode =\n(.*?)\n\n/ms.exec(read(ERRORS)) ?? []
-  return [...union.matchAll(/^ {2}\| '(\w+)'/gm)].map(([, code = '']) => code)
-}
 
 /** The anchors of a page's headings, as its links name them. */
 function anchors(file: string): string[] {
@@ -24,8 +19,8 @@ function anchors(file: string): string[] {
 
 test('every code has one section in docs/errors.md, and no section is for another', () => {
   const told = [...read('docs/errors.md').matchAll(/^### `(\w+)`$/gm)].map(([, code = '']) => code)
-  assert.ok(codes().length > 15, 'the codes are found')
-  assert.equal(told.sort(), codes().sort())
+  assert.ok(errorCodes().length > 15, 'the codes are found')
+  assert.equal(told.sort(), errorCodes().sort())
 })
 
 test('every code is thrown somewhere', () => {
@@ -35,7 +30,7 @@ test('every code is thrown somewhere', () => {
     .join('\n')
     .replaceAll(/[!=]== '\w+'/g, '') // who asks for a code does not throw it
   assert.equal(
-    codes().filter((name) => !code.includes(`'${name}'`)),
+    errorCodes().filter((name) => !code.includes(`'${name}'`)),
     [],
   )
 })

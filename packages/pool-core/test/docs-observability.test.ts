@@ -4,11 +4,11 @@ import { suite } from '../../pool-worker/test/kit/kit.ts'
 import { CallerNoted, PoolNoted } from '../src/telemetry/flight.ts'
 import { ATTRIBUTES, CONNECTION_METRICS, OWN_METRICS, SPANS } from '../src/telemetry/names.ts'
 import { read } from './support/docs.ts'
+import { bodyOf, fieldsOf } from './support/surface.ts'
 
 const test = suite('docs-observability')
 
 const PAGE = 'docs/observability.md'
-const SOURCES = 'packages/pool-core/src'
 
 /** The cells of the rows below a heading, up to the next one. */
 function rowsUnder(heading: string): string[][] {
@@ -21,44 +21,33 @@ function rowsUnder(heading: string): string[][] {
 const namesIn = (cell = ''): string[] => [...cell.matchAll(/`([\w.-]+)`/g)].map(([, name = '']) => name)
 const toldUnder = (heading: string): string[] => rowsUnder(heading).flatMap(([first]) => namesIn(first))
 
-/** The body of an interface or a class. */
-function bodyOf(file: string, name: string): string {
-  const [, body] = new RegExp(`^export (?:interface|class) ${name}\\b.*?\\{\\n(.*?)^\\}`, 'ms').exec(read(`${SOURCES}/${file}`)) ?? []
-  if (body === undefined) throw new Error(`there is no ${name} in ${file}`)
-  return body
-}
-
-/** Its public fields. */
-const fieldsOf = (file: string, name: string): string[] =>
-  [...bodyOf(file, name).matchAll(/^ {2}(?:readonly )?(\w+)\??: /gm)].map(([, field = '']) => field)
-
 function assertTold(heading: string, expected: readonly string[]): void {
   assert.equal(toldUnder(heading).sort(), [...expected].sort(), `${PAGE}, under ${heading}`)
 }
 
-const STATES = fieldsOf('books/counts.ts', 'ConnectionCounts')
+const STATES = fieldsOf('packages/pool-core/src/books/counts.ts', 'ConnectionCounts')
 
 test('every field of the numbers has a row, and no row is of another', () => {
-  assertTold('The pool', [...fieldsOf('stats.ts', 'PoolStats'), ...STATES])
-  assertTold('Counters', fieldsOf('stats.ts', 'Counters'))
-  assertTold('Shards', fieldsOf('stats.ts', 'ShardStats'))
+  assertTold('The pool', [...fieldsOf('packages/pool-core/src/stats.ts', 'PoolStats'), ...STATES])
+  assertTold('Counters', fieldsOf('packages/pool-core/src/stats.ts', 'Counters'))
+  assertTold('Shards', fieldsOf('packages/pool-core/src/stats.ts', 'ShardStats'))
 })
 
 test('every event has a row, with what comes with it', () => {
-  assertTold('Events', fieldsOf('telemetry/events.ts', 'PoolEvents'))
-  const body = bodyOf('telemetry/events.ts', 'PoolEvents')
+  assertTold('Events', fieldsOf('packages/pool-core/src/telemetry/events.ts', 'PoolEvents'))
+  const body = bodyOf('packages/pool-core/src/telemetry/events.ts', 'PoolEvents')
   for (const [event = '', fields = ''] of rowsUnder('Events')) {
     const [name = ''] = namesIn(event)
     const [, declared = ''] = new RegExp(`^ {2}readonly ${name}: (.*?)(?=^ {2}(?:readonly|/)|$(?![^]))`, 'ms').exec(body) ?? []
-    const leak = fieldsOf('telemetry/events.ts', 'LeakEvent').filter((field) => !declared.includes(`'${field}'`))
+    const leak = fieldsOf('packages/pool-core/src/telemetry/events.ts', 'LeakEvent').filter((field) => !declared.includes(`'${field}'`))
     const expected = declared.includes('LeakEvent') ? leak : [...declared.matchAll(/readonly (\w+)/g)].map(([, field = '']) => field)
     assert.equal(namesIn(fields), expected, name)
   }
 })
 
 test('every field that a channel tells has a row', () => {
-  assertTold('Calls', fieldsOf('telemetry/traces.ts', 'CallTrace'))
-  assertTold('Connects', fieldsOf('telemetry/traces.ts', 'ConnectTrace'))
+  assertTold('Calls', fieldsOf('packages/pool-core/src/telemetry/traces.ts', 'CallTrace'))
+  assertTold('Connects', fieldsOf('packages/pool-core/src/telemetry/traces.ts', 'ConnectTrace'))
 })
 
 test('every metric has a row with its kind and unit; every attribute and span is named', () => {

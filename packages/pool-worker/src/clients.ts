@@ -8,6 +8,7 @@ import { HeldBytes } from './held.ts'
 import type { LoadedClient } from './load.ts'
 import { CreditReturn, type Place, type Side } from './side.ts'
 import { SILENCE_MS, SilenceWatch } from './silence.ts'
+import { notCloneable } from './uncloneable.ts'
 import type { Cancel } from './world.ts'
 
 interface ClientCall {
@@ -207,7 +208,7 @@ export class Clients implements Side {
     try {
       bytes = serialize(reply)
     } catch (cause) {
-      const error = new PoolError('NOT_CLONEABLE', 'the reply cannot be cloned', { phase: 'reply', outcome: 'executed', cause })
+      const error = notCloneable('the reply', cause, 'reply', 'executed')
       return () => this.#fail(call, error)
     }
     const { maxReplyBytes } = this.#place.settings

@@ -1,11 +1,12 @@
 /** The control plane's end in the shard: what comlink exposes, and what it never gets to see. */
 import type { MessagePort } from 'node:worker_threads'
 import * as comlink from 'comlink'
-import { encodeError, PoolError } from './errors.ts'
+import { encodeError } from './errors.ts'
 import type { Settled, ShardControl } from './messages.ts'
 import type { Shard } from './shard.ts'
 import type { ShardLink } from './slot-link.ts'
 import { transferOf } from './transfer.ts'
+import { notCloneable } from './uncloneable.ts'
 
 /** The control of a shard by one caller's thread. */
 export class Control implements ShardControl {
@@ -64,7 +65,7 @@ export function exposeControl(control: ShardControl, port: MessagePort): void {
       try {
         port.postMessage(message, transfers)
       } catch (cause) {
-        port.postMessage({ ...message, value: notCloneable(cause) })
+        port.postMessage({ ...message, value: unsent(cause) })
       }
     },
     start: () => port.start(),
@@ -78,14 +79,8 @@ export function exposeControl(control: ShardControl, port: MessagePort): void {
 }
 
 /** The answer in place of one that cannot cross: of all that is sent here, only a handler's result may be so. */
-function notCloneable(cause: unknown): Settled<never> {
-  const why = cause instanceof Error ? cause.message : String(cause)
-  const error = new PoolError('NOT_CLONEABLE', `the handler's result cannot be cloned: ${why}`, {
-    phase: 'handler',
-    outcome: 'executed',
-    cause,
-  })
-  return { ok: false, error: encodeError(error) }
+function unsent(cause: unknown): Settled<never> {
+  return { ok: false, error: encodeError(notCloneable("the handler's result", cause, 'handler', 'executed')) }
 }
 
 /** comlink keeps transfer lists by object: what the handler said of its value holds for the wrapper too. */

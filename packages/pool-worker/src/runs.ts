@@ -10,6 +10,7 @@ import { tellKeepAlive } from './keep-alive.ts'
 import type { Handler, LoadedModules } from './load.ts'
 import type { Settled } from './messages.ts'
 import type { Slot } from './slot.ts'
+import { notCloneable } from './uncloneable.ts'
 
 interface ControlCall {
   readonly name: string
@@ -131,7 +132,7 @@ export class Run {
     try {
       bytes = serialize(value)
     } catch (cause) {
-      throw failure('NOT_CLONEABLE', 'progress() was given a value that cannot be cloned', cause)
+      throw notCloneable('what progress() was given', cause, 'handler', 'maybe-executed')
     }
     this.#runs.around(() => slot.send(Kind.PROGRESS, 0, this.callId, bytes))
   }

@@ -1,7 +1,8 @@
 /** What a pool tells of itself while it works: `pool.events`. */
 import { type EventEmitter, EventEmitterAsyncResource } from 'node:events'
-import type { CloseReason, PoolError } from '@cenote/pool-worker'
+import { type CloseReason, PoolError } from '@cenote/pool-worker'
 import type { ConnectionInfo } from '../lease.ts'
+import { withoutData } from './redact.ts'
 
 /** A lease that nobody has released; told once while it is held, and once when it was collected. */
 export interface LeakEvent {
@@ -16,7 +17,10 @@ export interface LeakEvent {
   readonly expired: boolean
 }
 
-/** The events by name, each with its one argument. Never a payload, never a secret. */
+/**
+ * The events by name, each with its one argument. Never a payload, never a secret: an error has its code, phase and counts, and what the
+ * system says, but not the words of a server or of the user's code.
+ */
 export interface PoolEvents {
   /** A connection is open, its hand-shake done. */
   readonly connectionOpened: { readonly connection: ConnectionInfo; readonly connectMs: number }
@@ -77,7 +81,13 @@ export class Events {
   /** @param event - Called only when somebody listens. */
   emit<Name extends keyof PoolEvents>(name: Name, event: () => PoolEvents[Name]): void {
     if (this.emitter.listenerCount(name) === 0) return
-    const argument = event()
+    const argument = withoutWords(event())
     queueMicrotask(() => (this.emitter as EventEmitter).emit(name, argument)) // of the type that the name asks for
   }
+}
+
+/** An event that has an error tells of it what observers may know. */
+function withoutWords<T extends object>(event: T): T {
+  const error: unknown = Reflect.get(event, 'error')
+  return PoolError.is(error) ? { ...event, error: withoutData(error) } : event
 }

@@ -47,3 +47,21 @@ export function membersOf(file: string): Declared[] {
     .map(([, docstring = '', name = '']) => ({ name, kind: 'member', docstring }))
     .filter(({ name, docstring }) => name !== 'constructor' && !docstring.includes('@internal'))
 }
+
+/** The fields that an interface or a class declares, those that are private not among them. */
+export function fieldsOf(file: string, name: string): string[] {
+  return [...bodyOf(file, name).matchAll(/^ {2}(?:readonly )?(\w+)\??: /gm)].map(([, field = '']) => field)
+}
+
+/** What stands between the braces of an interface or a class. */
+export function bodyOf(file: string, name: string): string {
+  const [, body] = new RegExp(`^export (?:interface|class) ${name}\\b.*?\\{\\n(.*?)^\\}`, 'ms').exec(read(file)) ?? []
+  if (body === undefined) throw new Error(`there is no ${name} in ${file}`)
+  return body
+}
+
+/** The codes of `PoolErrorCode`, in order. */
+export function errorCodes(): string[] {
+  const [, union = ''] = /^export type PoolErrorCode =\n(.*?)\n\n/ms.exec(read('packages/pool-worker/src/errors.ts')) ?? []
+  return [...union.matchAll(/^ {2}\| '(\w+)'/gm)].map(([, code = '']) => code)
+}
