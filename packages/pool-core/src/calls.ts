@@ -51,8 +51,6 @@ export class Call implements Waiter, Timed {
   trace: CallTrace | undefined = undefined
   /** Where its end is counted, if it is a caller's own. */
   outcomes: Outcomes | undefined = undefined
-  /** Its caller's signal has ended it. */
-  aborted = false
   timeoutMs: number
 
   readonly request: unknown
@@ -80,6 +78,12 @@ export class Call implements Waiter, Timed {
     this.idempotent = idempotent
   }
 
+  /** Its caller's signal ends it: whatever it is rejected with then is no failure. */
+  aborted(): void {
+    this.outcomes?.abort()
+    this.outcomes = undefined
+  }
+
   resolve(value: unknown): void {
     this.#end()
     if (this.outcomes !== undefined) this.outcomes.succeeded++
@@ -88,7 +92,7 @@ export class Call implements Waiter, Timed {
 
   reject(error: unknown): void {
     this.#end()
-    this.outcomes?.rejected(error, this.aborted)
+    this.outcomes?.rejected(error)
     const untrue = this.sentBefore && PoolError.is(error) && error.outcome === 'not-sent'
     this.#reject(untrue ? withOutcome(error, 'maybe-executed') : error)
   }

@@ -398,7 +398,7 @@ export class Coordinator implements LinkMailbox {
   }
 
   #abort(call: Call, reason: unknown): void {
-    call.aborted = true
+    call.aborted()
     this.#dispatch.flight.caller('aborted', call.slot, 0)
     if (call.run !== undefined) return this.handling.drop(call.run, reason)
     if (!this.upkeep.dropReady(call)) this.#dispatch.drop(call)

@@ -114,7 +114,7 @@ export class Dispatch {
     if (slot !== undefined) this.#granted(call, slot)
     else if (call.queued) {
       call.queuedAt = now
-      this.flight.caller('queued', undefined, call.timeoutMs, now)
+      if (this.books.waiters.size === 1) this.flight.queued(call.timeoutMs, now)
     }
     this.act()
     if (slot !== undefined || call.queued || call.settled || call.slot !== undefined) return
@@ -133,6 +133,7 @@ export class Dispatch {
     const oldest = held.at(-1)
     if (oldest === undefined || !this.books.dependsOnHolders(call)) return
     this.books.cancel([call], this.#world.now())
+    this.flight.caller('refused', undefined, 0)
     this.waits.reject(call, nestedAcquire(held.length, this.#world.now() - oldest.grantedAt, this.situation()))
     this.act()
   }
@@ -175,7 +176,7 @@ export class Dispatch {
     if (call.queuedAt > 0) {
       const now = this.#world.now()
       this.numbers.waited(now - call.queuedAt)
-      this.flight.caller('granted', slot, now - call.queuedAt, now)
+      if (this.books.waiters.size === 0) this.flight.served(slot, now - call.queuedAt, now)
       if (call.kind === 'request' && call.deadline <= now) return this.#tooLate(call, slot, now)
     }
     if (call.kind === 'lease') {

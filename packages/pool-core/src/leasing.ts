@@ -74,7 +74,7 @@ export class Leasing {
       acquires.succeeded++
       return lease
     } catch (error) {
-      acquires.rejected(error, endedBy(options.signal, error))
+      acquires.rejected(error, options.signal)
       throw error
     }
   }
@@ -127,7 +127,7 @@ export class Leasing {
       requests.succeeded++
       return reply
     } catch (error) {
-      requests.rejected(error, endedBy(options.signal, error))
+      requests.rejected(error, options.signal)
       throw error
     }
   }
@@ -305,6 +305,7 @@ export class Leasing {
     this.#overdue.end(hold, false)
     this.#close(hold, () => withOutcome(error, 'not-sent'))
     this.#dispatch.numbers.reclaimed++
+    this.#dispatch.flight.pool('reclaimed', 0, line?.slot)
     hold.lost(error)
     if (line === undefined) return
     this.#dispatch.destroy(line, 'leak', error)
@@ -344,11 +345,6 @@ export class Leasing {
     )
     if (this.#dispatch.waits.begin(ticket, undefined)) this.#dispatch.admit(ticket)
   }
-}
-
-/** Whether it was the caller's own signal that ended a call. */
-function endedBy(signal: AbortSignal | undefined, error: unknown): boolean {
-  return signal?.aborted === true && error === signal.reason
 }
 
 function released(): PoolError {

@@ -27,9 +27,14 @@ export class Outcomes {
     this.#failedBy = failedBy
   }
 
-  /** @param aborted - The caller's signal ended it, whatever its reason is. */
-  rejected(error: unknown, aborted: boolean): void {
-    if (aborted) this.#aborted++
+  /** The caller's signal ends one, whatever its reason is. */
+  abort(): void {
+    this.#aborted++
+  }
+
+  /** @param signal - Its caller's, unless an abort is counted by itself. */
+  rejected(error: unknown, signal?: AbortSignal): void {
+    if (signal?.aborted === true && error === signal.reason) this.#aborted++
     else if (PoolError.is(error)) {
       this.#failed++
       this.#failedBy[error.code] = (this.#failedBy[error.code] ?? 0) + 1

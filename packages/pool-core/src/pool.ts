@@ -234,9 +234,8 @@ export class Pool<Req = never, Rep = never, Module = Record<never, never>> {
   }
 
   /**
-   * All that is known of the pool at this moment, as plain data to be logged: options that can hold no secret, `stats()`, each
-   * connection, who waits, `leases()`, and the flight recorder: what happened last, in the pool and in each shard, and in a shard that
-   * has died. No payload and no secret is in it. It looks at each connection: for a person, not for every second.
+   * All that is known of the pool at this moment, as plain data to be logged, with the flight recorder: what happened last in the pool, in
+   * each shard, and in one that has died. No payload and no secret is in it. It looks at each connection: not for every second.
    *
    * @example
    * import { createPool, resp } from '@cenote/pool-core'
@@ -251,8 +250,6 @@ export class Pool<Req = never, Rep = never, Module = Record<never, never>> {
 
   /**
    * Who holds a connection at this moment, the oldest first: leases, their streams, and handlers. One whose connection has died holds none.
-   * It is put together when it is asked for; holding a lease costs nothing more for it.
-   *
    * @see PgBouncer `SHOW CLIENTS`, HikariCP `leakDetectionThreshold`
    *
    * @example

@@ -106,6 +106,7 @@ export class Pulse {
     if (suspect !== watched.suspect) {
       watched.suspect = suspect
       this.#dispatch.books.suspectShard(shard, suspect, now)
+      this.#dispatch.flight.pool(suspect ? 'shard-suspect' : 'shard-recovered', shard)
       if (suspect) this.#dispatch.events.emit('shardSuspect', () => ({ shard, silentMs }))
       else this.#dispatch.events.emit('shardRecovered', () => ({ shard, silentMs: before }))
     }

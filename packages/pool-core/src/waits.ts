@@ -60,7 +60,7 @@ export class Waits {
     this.#start(call, since)
     if (signal === undefined) return true
     if (signal.aborted) {
-      call.aborted = true
+      call.aborted()
       this.reject(call, signal.reason)
       return false
     }

@@ -166,7 +166,7 @@ export class Books {
   }
 
   /** All who wait, in the order of their turns. */
-  get waiters(): Iterable<Waiter> {
+  get waiters(): Iterable<Waiter> & { readonly size: number } {
     return this.#serving.pending
   }
 

@@ -12,13 +12,13 @@ import {
 import type { Slot } from '../books/slots.ts'
 import { connectionId } from '../holders.ts'
 
-/** What the pool notes of its callers, by the number that stands for each; the detail is 0 where none is named. */
+/** What the pool notes of its callers, not of each that waits: a busy pool's would push everything else out. By the number that stands for each; the detail is 0 where none is named. */
 export const CallerNoted = {
-  /** Has to wait. Detail: milliseconds that it may. */
+  /** Has to wait, and nobody did. Detail: milliseconds that it may. */
   queued: 0,
-  /** Has a connection, or a place on one, after a wait. Detail: milliseconds that it was. */
+  /** The last who waited has a connection, or a place on one. Detail: milliseconds that it did. */
   granted: 1,
-  /** `maxPending` wait already. */
+  /** `maxPending` wait already, or it holds what it would wait for. */
   refused: 2,
   /** Its time is up. Detail: milliseconds that it had. */
   expired: 3,
@@ -34,27 +34,33 @@ export const PoolNoted = {
   'shard-started': 0,
   /** A shard has died. Detail: its number. */
   'shard-lost': 1,
+  /** A shard has been silent for `shardStallMs`. Detail: its number. */
+  'shard-suspect': 2,
+  /** It has given a sign of life. Detail: its number. */
+  'shard-recovered': 3,
   /** A connection did not come. */
-  'connect-failed': 2,
+  'connect-failed': 4,
   /** After a failure no connection is opened for a while. Detail: milliseconds. */
-  'gate-shut': 3,
-  'gate-open': 4,
+  'gate-shut': 5,
+  'gate-open': 6,
   /** Callers are refused at once from now on. Detail: connects in a row that failed. */
-  'endpoint-down': 5,
-  'endpoint-up': 6,
-  paused: 7,
-  resumed: 8,
+  'endpoint-down': 7,
+  'endpoint-up': 8,
+  /** A lease was taken back: it was collected, or held too long. */
+  reclaimed: 9,
+  paused: 10,
+  resumed: 11,
   /** Detail: `maxConnections` from now on. */
-  resized: 9,
-  recycled: 10,
+  resized: 12,
+  recycled: 13,
   /** `close()` was called. */
-  closing: 11,
+  closing: 14,
   /** Another list of endpoints. Detail: how many. */
-  'endpoints-listed': 12,
+  'endpoints-listed': 15,
   /** An endpoint is left out for a time. Detail: milliseconds. */
-  'endpoint-ejected': 13,
+  'endpoint-ejected': 16,
   /** An endpoint that was left out takes work again. */
-  'endpoint-returned': 14,
+  'endpoint-returned': 17,
 } as const
 
 type Numbered = Readonly<Record<string, number>>
@@ -96,6 +102,7 @@ export class Flight {
   readonly #pool: Recorder
   readonly #present: (RecorderMemory | undefined)[] = []
   readonly #previous: (RecorderMemory | undefined)[] = []
+  #queueing = false
 
   /** When the pool began, by the world's clock. */
   readonly since: number
@@ -105,6 +112,19 @@ export class Flight {
     this.since = world.now()
     this.#callers = new Recorder(this.#memories[0], performance.timeOrigin)
     this.#pool = new Recorder(this.#memories[1], performance.timeOrigin)
+  }
+
+  /** Notes that the queue is no longer empty. */
+  queued(timeoutMs: number, now: number): void {
+    this.#queueing = true
+    this.caller('queued', undefined, timeoutMs, now)
+  }
+
+  /** Notes, once, that it is empty again. */
+  served(slot: Slot, waitedMs: number, now: number): void {
+    if (!this.#queueing) return
+    this.#queueing = false
+    this.caller('granted', slot, waitedMs, now)
   }
 
   /** Notes what has become of a caller. */

@@ -119,6 +119,22 @@ for (const shards of [0, 1]) {
   })
 }
 
+test('the recorder tells of a shard that stood still, of a lease that was taken back, and of one who waits for himself', async () => {
+  const pool = await open({ maxLeaseMs: 50, detectNestedAcquire: true, shardStallMs: 60 })
+  const computing = pool.handlers.compute(200)
+  await until(() => eventsOf(pool.dump(), 'pool').includes('shard-suspect'), 'it is missed')
+  await computing
+  await until(() => eventsOf(pool.dump(), 'pool').includes('shard-recovered'), 'it is back')
+  await pool.use(async (lease) => {
+    await rejects(pool.acquire(), 'NESTED_ACQUIRE')
+    await until(() => lease.signal.aborted, 'it is taken back')
+  })
+  const { pool: events, callers } = pool.dump().recorder
+  const reclaimed = events.find(({ event }) => event === 'reclaimed')
+  assert.match(String(reclaimed?.connection), /^0\/0\/\d+$/)
+  assert.is(callers.at(-1)?.event, 'refused')
+})
+
 test('what a shard did before it died is kept, though its thread is gone, and so is what its successor does', async () => {
   const handlers = handlersAt<typeof mortal>(new URL('../fixtures/mortal-handlers.js', import.meta.url))
   const pool = await createPool({
