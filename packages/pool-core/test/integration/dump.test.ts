@@ -1,4 +1,4 @@
-import { handlersAt, line, type PoolDump } from '@cenote/pool-core'
+import { handlersAt, type Lease, line, type PoolDump } from '@cenote/pool-core'
 import * as assert from 'uvu/assert'
 import { rejects, suite, until } from '../../../pool-worker/test/kit/kit.ts'
 import { freePort } from '../../../pool-worker/test/kit/servers.ts'
@@ -94,6 +94,18 @@ for (const shards of [0, 1]) {
     assert.ok(Math.abs((times[0] ?? 0) - Date.now()) < 60_000, 'they are times since the epoch')
     await pool.close()
     assert.is(eventsOf(pool.dump(), 'pool').at(-1), 'closing')
+  })
+
+  test(`${where}: of a queue the recorder tells that it has formed, and that it has gone, however many wait in it`, async () => {
+    const pool = await open({ shards })
+    await pool.request('warm')
+    const lease = await pool.acquire()
+    const before = eventsOf(pool.dump(), 'callers').length
+    const waiting = [pool.acquire(), pool.acquire(), pool.request('one'), pool.request('two')] as const
+    lease.release()
+    for (const acquired of waiting.slice(0, 2) as Promise<Lease>[]) (await acquired).release() // the first two are acquires
+    await Promise.all(waiting)
+    assert.equal(eventsOf(pool.dump(), 'callers').slice(before), ['queued', 'granted'])
   })
 
   test(`${where}: the recorder tells of connects that fail, and of the gate`, async () => {
