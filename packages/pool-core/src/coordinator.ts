@@ -9,7 +9,6 @@ import { Call } from './calls.ts'
 import { Dispatch } from './dispatch.ts'
 import { isFault } from './endpoints.ts'
 import { Handling } from './handling.ts'
-import type { LeaseInfo } from './holders.ts'
 import type { ShardHost } from './host.ts'
 import type { LinkMailbox } from './incoming.ts'
 import type { Language } from './language.ts'
@@ -17,16 +16,14 @@ import { Leasing } from './leasing.ts'
 import type { Buffered, Line } from './line.ts'
 import { Link } from './link.ts'
 import { type Settings, sendWindow } from './options.ts'
-import { overview } from './overview.ts'
+import { Overview } from './overview.ts'
 import { Pulse } from './pulse.ts'
 import { answeredTooLate, connectionLost, poolClosed, ranTooLong, waitedTooLong, withOutcome } from './refusals.ts'
 import type { ShardEvent } from './shards.ts'
-import { Numbers, type PoolStats } from './stats.ts'
+import { Numbers } from './stats.ts'
 import { follow, observed, requestChannel } from './telemetry/channels.ts'
 import { connectOver } from './telemetry/connects.ts'
-import { type PoolDump, takeDump } from './telemetry/dump.ts'
 import type { Events } from './telemetry/events.ts'
-import type { Inside } from './telemetry/inside.ts'
 import type { CallTrace } from './telemetry/traces.ts'
 import { Upkeep } from './upkeep.ts'
 import { Waits } from './waits.ts'
@@ -41,6 +38,8 @@ export class Coordinator implements LinkMailbox {
   readonly handling: Handling
   /** What the pool's owner does to it. */
   readonly upkeep: Upkeep
+  /** What can be seen of it. */
+  readonly overview: Overview
   readonly #numbers: Numbers = new Numbers()
   readonly #events: Events
   readonly #settings: Settings
@@ -71,6 +70,7 @@ export class Coordinator implements LinkMailbox {
     this.leasing = new Leasing(settings, world, language, this.#dispatch)
     this.handling = new Handling(settings, world, this.#dispatch)
     this.upkeep = new Upkeep(settings, world, this.#dispatch)
+    this.overview = new Overview(settings, world, this.#dispatch, this.#buffered)
   }
 
   /** Every invariant of the books that does not hold: for tests. */
@@ -97,24 +97,6 @@ export class Coordinator implements LinkMailbox {
       call.outcomes.begun++
       if (this.#waits.begin(call, options.signal)) this.#dispatch.enter(call)
     })
-  }
-
-  stats(): PoolStats {
-    return overview(this.#settings.name, this.#dispatch, this.#buffered.bytes)
-  }
-
-  /** For instruments. */
-  inside(): Inside {
-    const { traces, numbers, books } = this.#dispatch
-    return { name: this.#settings.name, traces, numbers, limits: books.limits, stats: () => this.stats() }
-  }
-
-  dump(): PoolDump {
-    return takeDump(this.#settings, this.#dispatch, this.#world, this.stats())
-  }
-
-  leases(): LeaseInfo[] {
-    return this.#dispatch.holders()
   }
 
   /** Refuses what comes, rejects who waits, lets what was granted finish until `timeoutMs`. Returns the milliseconds that are left. */

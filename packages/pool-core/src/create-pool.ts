@@ -54,7 +54,7 @@ export async function openPool<Req, Rep, Client, Module>(
     post = coordinator.onShard
     coordinator.begin(early)
     const pool = new Pool<Req, Rep, Module>(settings, language, coordinator, shards, first.host.info.handlers, events.emitter)
-    openInside(pool, coordinator.inside())
+    openInside(pool, coordinator.overview.inside())
     return pool
   } catch (error) {
     await shards.stop(STOP_MS)

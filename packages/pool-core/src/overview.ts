@@ -1,12 +1,49 @@
-/** The pool in numbers, put together from the books, the counters and the shards. */
-import { printEndpoint } from '@cenote/pool-worker'
+/** What can be seen of a pool, put together from the books, the counters and the shards whenever somebody looks. */
+import { printEndpoint, type World } from '@cenote/pool-worker'
 import { countStates } from './books/counts.ts'
 import type { Site } from './books/sites.ts'
 import type { Dispatch } from './dispatch.ts'
+import type { LeaseInfo } from './holders.ts'
+import type { Buffered } from './line.ts'
+import type { Settings } from './options.ts'
 import { type EndpointStats, lateness, type PoolStats, type ShardStats } from './stats.ts'
+import { type PoolDump, takeDump } from './telemetry/dump.ts'
+import type { Inside } from './telemetry/inside.ts'
 
-/** What `pool.stats()` returns: no connection is looked at. */
-export function overview(name: string, dispatch: Dispatch, bufferedBytes: number): PoolStats {
+export class Overview {
+  readonly #settings: Settings
+  readonly #world: World
+  readonly #dispatch: Dispatch
+  readonly #buffered: Buffered
+
+  constructor(settings: Settings, world: World, dispatch: Dispatch, buffered: Buffered) {
+    this.#settings = settings
+    this.#world = world
+    this.#dispatch = dispatch
+    this.#buffered = buffered
+  }
+
+  stats(): PoolStats {
+    return statsOf(this.#settings.name, this.#dispatch, this.#buffered.bytes)
+  }
+
+  leases(): LeaseInfo[] {
+    return this.#dispatch.holders()
+  }
+
+  dump(): PoolDump {
+    return takeDump(this.#settings, this.#dispatch, this.#world, this.stats())
+  }
+
+  /** For instruments. */
+  inside(): Inside {
+    const { traces, numbers, books } = this.#dispatch
+    return { name: this.#settings.name, traces, numbers, limits: books.limits, stats: () => this.stats() }
+  }
+}
+
+/** No connection is looked at. */
+function statsOf(name: string, dispatch: Dispatch, bufferedBytes: number): PoolStats {
   const { books, links, numbers, endpoints } = dispatch
   const { perShard, pendingLeases, pendingRequests, probing: _, ...counts } = books.counts()
   const shards = perShard.map(({ live, suspect, ...shard }): ShardStats => {

@@ -230,7 +230,7 @@ export class Pool<Req = never, Rep = never, Module = Record<never, never>> {
    * console.log(pool.stats().connections) // 1
    */
   stats(): PoolStats {
-    return this.#coordinator.stats()
+    return this.#coordinator.overview.stats()
   }
 
   /**
@@ -245,7 +245,7 @@ export class Pool<Req = never, Rep = never, Module = Record<never, never>> {
    * console.log(pool.dump().recorder.shards[0]?.events.map(({ event }) => event)) // [ 'started', 'open', 'opened' ]
    */
   dump(): PoolDump {
-    return this.#coordinator.dump()
+    return this.#coordinator.overview.dump()
   }
 
   /**
@@ -260,7 +260,7 @@ export class Pool<Req = never, Rep = never, Module = Record<never, never>> {
    * console.log(pool.leases().map(({ kind, connection }) => `${kind} of ${connection.id === lease.connection.id}`)) // [ 'lease of true' ]
    */
   leases(): readonly LeaseInfo[] {
-    return this.#coordinator.leases()
+    return this.#coordinator.overview.leases()
   }
 
   /**

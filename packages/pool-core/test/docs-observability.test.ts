@@ -31,6 +31,7 @@ test('every field of the numbers has a row, and no row is of another', () => {
   assertTold('The pool', [...fieldsOf('packages/pool-core/src/stats.ts', 'PoolStats'), ...STATES])
   assertTold('Counters', fieldsOf('packages/pool-core/src/stats.ts', 'Counters'))
   assertTold('Shards', fieldsOf('packages/pool-core/src/stats.ts', 'ShardStats'))
+  assertTold('Endpoints', fieldsOf('packages/pool-core/src/stats.ts', 'EndpointStats'))
 })
 
 test('every event has a row, with what comes with it', () => {

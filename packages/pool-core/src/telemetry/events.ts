@@ -19,7 +19,7 @@ export interface LeakEvent {
 
 /**
  * The events by name, each with its one argument. Never a payload, never a secret: an error has its code, phase and counts, and what the
- * system says, but not the words of a server or of the user's code.
+ * system says, but of what a server or the user's code said only its name, its code and its frames.
  */
 export interface PoolEvents {
   /** A connection is open, its hand-shake done. */
@@ -48,7 +48,7 @@ export interface PoolEvents {
   readonly endpointEjected: { readonly endpoint: string; readonly forMs: number }
   /** It takes work again. */
   readonly endpointReturned: { readonly endpoint: string }
-  /** The lists of endpoints do not go on, or one is wrong. The last good one stays. */
+  /** The lists of endpoints do not go on, or one is wrong. The last good one stays. The error is as it was thrown: nobody else is told. */
   readonly endpointsFailed: { readonly error: PoolError }
   /** A shard serves: for the first time, or again. */
   readonly shardStarted: { readonly shard: number }
@@ -81,7 +81,7 @@ export class Events {
   /** @param event - Called only when somebody listens. */
   emit<Name extends keyof PoolEvents>(name: Name, event: () => PoolEvents[Name]): void {
     if (this.emitter.listenerCount(name) === 0) return
-    const argument = withoutWords(event())
+    const argument = name === 'endpointsFailed' ? event() : withoutWords(event()) // of that one nobody else is told
     queueMicrotask(() => (this.emitter as EventEmitter).emit(name, argument)) // of the type that the name asks for
   }
 }

@@ -46,7 +46,7 @@ function observeAll(
   connection: Attributes,
   prefix: string,
 ): void {
-  const { idle, inUse, resetting, pending, inFlight, bufferedBytes, counters, shards } = stats()
+  const { idle, inUse, resetting, pending, inFlight, bufferedBytes, counters, shards, endpoints } = stats()
   const pool: Attributes = { [ATTRIBUTES.pool]: name }
   const inState = (state: string): Attributes => ({ ...connection, [prefix + ATTRIBUTES.connectionState]: state })
   result.observe(on.count, idle, inState('idle'))
@@ -64,6 +64,7 @@ function observeAll(
     result.observe(on.closed, count, { ...pool, [ATTRIBUTES.closeReason]: reason })
   result.observe(on.inFlight, inFlight, pool)
   result.observe(on.buffered, bufferedBytes, pool)
+  for (const { endpoint, connections } of endpoints) result.observe(on.endpoint, connections, { ...pool, [ATTRIBUTES.endpoint]: endpoint })
   for (const { shard, utilization } of shards) result.observe(on.utilization, utilization, { ...pool, [ATTRIBUTES.shard]: shard })
 }
 

@@ -38,6 +38,7 @@ export const OWN_METRICS = {
   inFlight: { name: 'cenote.requests.in_flight', kind: 'upDownCounter', unit: '{request}', description: 'Requests with a connection.' },
   closed: { name: 'cenote.connections.closed', kind: 'counter', unit: '{connection}', description: 'Connections that ended, and why.' },
   buffered: { name: 'cenote.buffered', kind: 'upDownCounter', unit: 'By', description: 'Bytes that wait on the calling thread.' },
+  endpoint: { name: 'cenote.endpoint.connections', kind: 'upDownCounter', unit: '{connection}', description: 'By endpoint.' },
   utilization: { name: 'cenote.shard.utilization', kind: 'gauge', unit: '1', description: "Busy share of a shard's event loop." },
 } as const
 
@@ -50,6 +51,7 @@ export const ATTRIBUTES = {
   callOutcome: 'cenote.call.outcome',
   closeReason: 'cenote.close.reason',
   shard: 'cenote.shard',
+  endpoint: 'cenote.endpoint',
   connection: 'cenote.connection.id',
   handler: 'cenote.handler',
   system: 'db.system.name',

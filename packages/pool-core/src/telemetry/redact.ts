@@ -17,16 +17,17 @@ const WITHHELD = 'its text is for its caller alone'
 
 /**
  * An error without data: code, phase, outcome and counts stay, and the cause as far as it comes from the system. What the server said, or
- * what code of the user's threw, keeps its name and its code.
+ * what code of the user's threw, keeps its name, its code and the frames of its stack.
  */
 export function withoutData(error: unknown): Error {
   if (PoolError.is(error)) {
-    const { code, phase, outcome, counts, stalled, cause } = error
+    const { code, phase, outcome, counts, stalled, oldest, cause } = error
     const foreign = FOREIGN_WORDS.has(code)
     const inner = cause === undefined ? undefined : foreign && !PoolError.is(cause) ? nameOnly(cause) : withoutDataBelow(cause)
-    return new PoolError(code, foreign ? WITHHELD : error.message, { phase, outcome, counts, stalled, cause: inner })
+    const told = new PoolError(code, foreign ? WITHHELD : error.message, { phase, outcome, counts, stalled, oldest, cause: inner })
+    return withFramesOf(error, told)
   }
-  return ReplyError.is(error) ? new ReplyError(codeOf(error) ?? 'ERR', WITHHELD) : nameOnly(error)
+  return ReplyError.is(error) ? withFramesOf(error, new ReplyError(codeOf(error) ?? 'ERR', WITHHELD)) : nameOnly(error)
 }
 
 /** The cause of an error of ours: an error of Node's, of the system's or of OpenSSL's, unless it is another of ours. */
@@ -38,7 +39,21 @@ function nameOnly(error: unknown): Error {
   const plain = new Error(WITHHELD)
   const code = codeOf(error)
   if (error instanceof Error && /^\w{1,40}$/.test(error.name)) plain.name = error.name
-  return code === undefined ? plain : Object.assign(plain, { code })
+  return withFramesOf(error, code === undefined ? plain : Object.assign(plain, { code }))
+}
+
+/** Gives an error the frames of another, which tell where it was thrown and hold no data; not the words above them. */
+function withFramesOf<T extends Error>(other: unknown, error: T): T {
+  const { message, stack = '' } = other instanceof Error ? other : error
+  const at = stack.indexOf(message)
+  const below = at < 0 ? [] : stack.slice(at + message.length).split('\n')
+  const frames = below.filter((line) => line.startsWith('    at '))
+  Object.defineProperty(error, 'stack', {
+    value: [`${error.name}: ${error.message}`, ...frames].join('\n'),
+    configurable: true,
+    writable: true,
+  })
+  return error
 }
 
 /** An error's code, if it looks like one. */

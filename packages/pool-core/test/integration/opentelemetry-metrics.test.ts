@@ -69,6 +69,8 @@ function assertEqualsStats(read: Read, stats: PoolStats, connection: string, nam
     [numberOf(read, 'cenote.requests.in_flight', pool), numberOf(read, 'cenote.buffered', pool)],
     [stats.inFlight, stats.bufferedBytes],
   )
+  for (const { endpoint, connections } of stats.endpoints)
+    assert.is(numberOf(read, 'cenote.endpoint.connections', { ...pool, 'cenote.endpoint': endpoint }), connections)
   for (const { shard } of stats.shards) {
     const busy = numberOf(read, 'cenote.shard.utilization', { ...pool, 'cenote.shard': shard })
     assert.ok(busy !== undefined && busy >= 0 && busy <= 1, `${busy}`)
