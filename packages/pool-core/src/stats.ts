@@ -1,21 +1,12 @@
 /** The pool's numbers: counters that subtract, times as histograms. */
-import { createHistogram, type Histogram, type RecordableHistogram } from 'node:perf_hooks'
+import type { Histogram } from 'node:perf_hooks'
 import { type CloseReason, DELAY_RESOLUTION_MS } from '@cenote/pool-worker'
 import { Attempts } from './attempts.ts'
 import type { ConnectionCounts } from './books/counts.ts'
 import type { LoadStats } from './books/load.ts'
 import type { Slot } from './books/slots.ts'
 import { type Endings, type FailedBy, Outcomes } from './outcomes.ts'
-
-/** A distribution of times, in milliseconds. */
-export interface Times {
-  readonly count: number
-  readonly mean: number
-  readonly p50: number
-  readonly p90: number
-  readonly p99: number
-  readonly max: number
-}
+import { type Times, Timings } from './timings.ts'
 
 /** One shard at this moment. */
 export interface ShardStats extends ConnectionCounts {
@@ -141,14 +132,14 @@ export class Numbers {
   #connectFailures = 0
   #closed = 0
   readonly #closedBy: Partial<Record<CloseReason, number>> = {}
-  readonly #wait: RecordableHistogram = createHistogram()
-  readonly #connect: RecordableHistogram = createHistogram()
-  readonly #use: RecordableHistogram = createHistogram()
+  readonly #wait: Timings = new Timings()
+  readonly #connect: Timings = new Timings()
+  readonly #use: Timings = new Timings()
 
   opened(slot: Slot, microseconds: number): void {
     this.attempts.end(slot)
     this.#opened++
-    record(this.#connect, microseconds)
+    this.#connect.record(microseconds / 1000)
     this.#tell('create', microseconds / 1000)
   }
 
@@ -170,12 +161,12 @@ export class Numbers {
   }
 
   waited(ms: number): void {
-    record(this.#wait, ms * 1000)
+    this.#wait.record(ms)
     this.#tell('wait', ms)
   }
 
   used(ms: number): void {
-    record(this.#use, ms * 1000)
+    this.#use.record(ms)
     this.#tell('use', ms)
   }
 
@@ -212,19 +203,8 @@ export class Numbers {
   }
 
   times(): Pick<PoolStats, 'wait' | 'connect' | 'use'> {
-    return { wait: summarize(this.#wait), connect: summarize(this.#connect), use: summarize(this.#use) }
+    return { wait: this.#wait.summary, connect: this.#connect.summary, use: this.#use.summary }
   }
-}
-
-/** Microseconds, at least 1: a histogram takes no zero. */
-function record(histogram: RecordableHistogram, microseconds: number): void {
-  histogram.record(Math.max(1, Math.round(microseconds)))
-}
-
-function summarize(histogram: RecordableHistogram): Times {
-  if (histogram.count === 0) return { count: 0, mean: 0, p50: 0, p90: 0, p99: 0, max: 0 }
-  const ms = (percentile: number) => histogram.percentile(percentile) / 1000
-  return { count: histogram.count, mean: histogram.mean / 1000, p50: ms(50), p90: ms(90), p99: ms(99), max: histogram.max / 1000 }
 }
 
 /** A shard's delay beyond the resolution it is sampled with, in milliseconds. */
