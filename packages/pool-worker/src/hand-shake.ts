@@ -1,6 +1,7 @@
 /** From an open socket to a connection that the pool can lend: the protocol's onConnect or connect hook. */
 import { Clients } from './clients.ts'
 import { PoolError } from './errors.ts'
+import type { CloseReason } from './frame.ts'
 import { Framed } from './framed.ts'
 import { clientView, hookView, runHook } from './hooks.ts'
 import type { LoadedProtocol } from './load.ts'
@@ -83,4 +84,14 @@ export async function runCheck(
     await runHook(place.world, ms, name, phase, () => protocol.definition[name]?.(side.client))
     if (!side.quiet()) throw new PoolError('DESYNC', `the ${name} left requests behind`, { phase })
   }
+}
+
+/** A connection that dies before it is open was never one: its loss is a failure to connect. */
+export function openingError(reason: CloseReason, error: PoolError | undefined): PoolError {
+  if (error !== undefined && error.code !== 'CONNECTION_LOST') return error
+  return new PoolError('CONNECT_FAILED', `the connection ended during the hand-shake: ${reason}`, {
+    phase: 'connect',
+    outcome: 'not-sent',
+    cause: error?.cause ?? error,
+  })
 }

@@ -8,7 +8,7 @@ import { type Deadlines, STALL_MS } from './deadlines.ts'
 import { encodeError, PoolError } from './errors.ts'
 import { CLOSE_REASONS, type CloseReason, Flag, Kind } from './frame.ts'
 import { Framed } from './framed.ts'
-import { runCheck, shakeHands } from './hand-shake.ts'
+import { openingError, runCheck, shakeHands } from './hand-shake.ts'
 import type { Beating, DeferredFrame } from './heartbeats.ts'
 import { runHook } from './hooks.ts'
 import type { LostInfo, OpenedInfo, OpenRequest, ShardSettings } from './messages.ts'
@@ -390,14 +390,4 @@ export class Slot implements Driver, Place, Beating {
     action()
     this.#outlet.leave()
   }
-}
-
-/** A connection that dies before it is open was never one: its loss is a failure to connect. */
-function openingError(reason: CloseReason, error: PoolError | undefined): PoolError {
-  if (error !== undefined && error.code !== 'CONNECTION_LOST') return error
-  return new PoolError('CONNECT_FAILED', `the connection ended during the hand-shake: ${reason}`, {
-    phase: 'connect',
-    outcome: 'not-sent',
-    cause: error?.cause ?? error,
-  })
 }
