@@ -108,6 +108,19 @@ for (const shards of [0, 1]) {
     assert.equal(eventsOf(pool.dump(), 'callers').slice(before), ['queued', 'granted'])
   })
 
+  test(`${where}: the recorder tells of a request that goes on to another connection`, async () => {
+    const pool = await open({ shards })
+    await pool.request('warm')
+    const before = eventsOf(pool.dump(), 'callers').length
+    const reply = pool.request('hold one', { idempotent: true })
+    await server.received('hold one')
+    server.peers[0]?.socket.destroy()
+    await server.received('hold one', 2)
+    server.release('one')
+    await reply
+    assert.equal(eventsOf(pool.dump(), 'callers').slice(before), ['moved', 'queued', 'granted'])
+  })
+
   test(`${where}: the recorder tells of connects that fail, and of the gate`, async () => {
     const endpoint = `tcp://127.0.0.1:${await freePort()}`
     const pool = await open({ shards, endpoint, failFastAfter: 1, backoff: { initialMs: 1, maxMs: 1 } })
