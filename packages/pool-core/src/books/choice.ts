@@ -8,7 +8,7 @@ import type { Slot } from './slots.ts'
 export class Choice {
   /** Of the endpoint that `joinable` found a connection of last: the fewest in flight, Infinity when it found none. */
   lowestLoad: number = Number.POSITIVE_INFINITY
-  /** Whether an endpoint was chosen lately that could not serve. */
+  /** Whether an endpoint was chosen that could not serve, and has not been seen to. */
   missed = false
   readonly #limits: PlacementLimits
   readonly #placement: Placement

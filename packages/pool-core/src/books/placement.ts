@@ -4,7 +4,7 @@ import type { Cell } from './cells.ts'
 import type { Effects } from './effects.ts'
 import { beginRest } from './keep-alive.ts'
 import type { Site, Sites } from './sites.ts'
-import { emptyTally, ShardSlots, type Slot, SlotList, type SlotState, type Tally } from './slots.ts'
+import { count, emptyTally, ShardSlots, type Slot, SlotList, type SlotState, type Tally } from './slots.ts'
 
 /** What placement must know of the limits. */
 export interface PlacementLimits {
@@ -215,14 +215,14 @@ export class Placement {
 
   #count(slot: Slot, before: SlotState, state: SlotState): void {
     const { home, site } = slot
-    home.tally[before]--
-    home.tally[state]++
-    this.tally[before]--
-    this.tally[state]++
+    count(home.tally, before, -1)
+    count(home.tally, state, 1)
+    count(this.tally, before, -1)
+    count(this.tally, state, 1)
     if (before === 'free') slot.cell.connections++
-    else site.tally[before]--
+    else count(site.tally, before, -1)
     if (state === 'free') slot.cell.connections--
-    else site.tally[state]++ // a free slot is nobody's
+    else count(site.tally, state, 1) // a free slot is nobody's
     slot.state = state
     if (state === 'opening' || before === 'opening') this.#admit(slot, state === 'opening')
     if (slot.handler && state !== 'closing') this.setHandler(slot, false)

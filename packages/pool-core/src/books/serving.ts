@@ -109,8 +109,7 @@ export class Serving {
   }
 
   #attend(): void {
-    this.#choice.missed = false
-    this.#sizing.attend(this.now)
+    if (this.#choice.missed || this.#placement.sites.troubled) this.#choice.missed = this.#sizing.attend(this.now)
   }
 
   /** Opens what `minIdle` asks for. */

@@ -98,6 +98,8 @@ export class Sites {
   usable: readonly Site[] = []
   /** Whether none of those can be connected to. */
   down = false
+  /** Whether one of those is down. */
+  troubled = false
   readonly #limits: SitesLimits
   readonly #random: () => number
   readonly #balancer: Balancer<Site>
@@ -248,6 +250,7 @@ export class Sites {
   attend(): void {
     const up = this.usable.filter((site) => !site.admission.down)
     this.down = up.length === 0 && this.usable.length > 0
+    this.troubled = up.length < this.usable.length
     this.#balancer.set(up.length > 0 ? up : this.usable)
   }
 }

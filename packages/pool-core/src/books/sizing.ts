@@ -112,13 +112,16 @@ export class Sizing {
    * Sees to endpoints that need a connection though nobody waits for it: one that is down is tried again whenever it may be, one that was
    * chosen and could not serve grows. At the cap, one without any connection gets the place of another's.
    */
-  attend(now: number): void {
+  attend(now: number): boolean {
+    let missed = false
     for (const site of this.#placement.sites.usable) {
       if (!site.admission.down && !site.missed) continue
       const grown = site.admission.down ? this.#openAt(site) : this.grow(site, now)
       if (grown || !site.admission.open) site.missed = false
       else this.#makeRoom(site)
+      missed ||= site.missed
     }
+    return missed
   }
 
   /**

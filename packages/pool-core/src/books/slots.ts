@@ -1,5 +1,5 @@
 /** The places for connections: one slot, the lists it can stand in, and the slots of one shard. */
-import type { CloseReason } from '@cenote/pool-worker'
+import { type CloseReason, unreachable } from '@cenote/pool-worker'
 import type { Cell } from './cells.ts'
 import type { Site } from './sites.ts'
 
@@ -12,6 +12,38 @@ export type Tally = Record<SlotState, number>
 /** All zero. */
 export function emptyTally(): Tally {
   return { opening: 0, probing: 0, idle: 0, shared: 0, leased: 0, resetting: 0, closing: 0, free: 0 }
+}
+
+/** Counts more slots in a state, or fewer. A field that is found by name at run time takes ten times as long. */
+export function count(tally: Tally, state: SlotState, by: number): void {
+  switch (state) {
+    case 'idle':
+      tally.idle += by
+      break
+    case 'shared':
+      tally.shared += by
+      break
+    case 'leased':
+      tally.leased += by
+      break
+    case 'resetting':
+      tally.resetting += by
+      break
+    case 'probing':
+      tally.probing += by
+      break
+    case 'opening':
+      tally.opening += by
+      break
+    case 'closing':
+      tally.closing += by
+      break
+    case 'free':
+      tally.free += by
+      break
+    default:
+      unreachable(state)
+  }
 }
 
 /** One place for a connection. The object is reused: `serial` tells one connection from the next. Written by the books alone. */
