@@ -6,8 +6,8 @@ import type { Fault } from './books/faults.ts'
 import type { ListedEndpoint, Site } from './books/sites.ts'
 import type { Call } from './calls.ts'
 import { isLists, readList } from './endpoint-list.ts'
-import type { Line } from './line.ts'
 import type { Settings } from './options.ts'
+import type { StreamEnd } from './stream.ts'
 import type { Events } from './telemetry/events.ts'
 import type { Flight } from './telemetry/flight.ts'
 
@@ -18,8 +18,20 @@ const CODES: ReadonlySet<PoolErrorCode> = new Set<PoolErrorCode>(['CONNECTION_LO
 /** Connects that this machine, and not the server, has no means for: descriptors, ports, memory. */
 const OURS: ReadonlySet<unknown> = new Set(['EMFILE', 'ENFILE', 'EADDRNOTAVAIL', 'ENOBUFS', 'ENOMEM'])
 
+/** What was going on on a connection when it ended. */
+interface Ended {
+  readonly closing: CloseReason | undefined
+  readonly stream: Pick<StreamEnd, 'over'> | undefined
+  readonly run: object | undefined
+}
+
 /** Whether the end of a connection speaks against its endpoint: it cut off work, or broke the protocol. One that ends while idle does not. */
-export function isFault({ closing, stream, run }: Line, calls: readonly Call[], reason: CloseReason, cause: Error | undefined): boolean {
+export function isFault(
+  { closing, stream, run }: Ended,
+  calls: readonly Pick<Call, 'settled'>[],
+  reason: CloseReason,
+  cause: Error | undefined,
+): boolean {
   if (closing !== undefined || !REASONS.has(reason)) return false
   if (reason === 'probe') return true
   if (PoolError.is(cause) && (!CODES.has(cause.code) || cause.stalled !== undefined)) return false

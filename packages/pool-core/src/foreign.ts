@@ -3,7 +3,9 @@ import { nearest } from './nearest.ts'
 
 /** Ours, with what is to be said of it, and the names of other pools that it stands for. */
 const OURS: readonly (readonly [ours: string, theirs: string])[] = [
-  ['endpoint', 'host port path url uri connectionString socketPath'],
+  ['endpoint', 'host hosts port path url uri connectionString socketPath upstreams nodes'],
+  ['balancing', 'defaultSelector loadBalancing lbPolicy'],
+  ['ejection', 'errorPenalty maxWeightPerServer removeNodeErrorCount restoreNodeTimeout'],
   ['credentials', 'user username password password1'],
   ['tls', 'ssl'],
   ['protocol', 'create destroy validate factory connect verify onConnect Client connection stream'],

@@ -88,9 +88,10 @@ export class Choice {
     return best
   }
 
+  /** One at a time: a single caller looks more than once, and another endpoint may be chosen each time. */
   #miss(site: Site): void {
-    site.missed = true
-    this.missed = true
+    if (this.missed) return
+    this.missed = site.missed = true
   }
 
   /** Of all other endpoints that can serve: the one where it costs least. */

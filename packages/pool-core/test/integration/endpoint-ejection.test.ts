@@ -3,7 +3,7 @@ import { line, type Pool, PoolError, type PoolEvents, type PoolOptions } from '@
 import * as assert from 'uvu/assert'
 import { rejects, suite, until } from '../../../pool-worker/test/kit/kit.ts'
 import { type NamedServer, startNamed } from '../support/named-server.ts'
-import { atRest, closing } from '../support/peers.ts'
+import { atRest, closing, startPeer } from '../support/peers.ts'
 import { createPool } from '../support/pools.ts'
 
 const test = suite('ejection')
@@ -16,7 +16,7 @@ const pair = async (): Promise<[NamedServer, NamedServer]> => [await keep(startN
 /** So long that no test outlives it. */
 const FOR_EVER = { baseMs: 1_000_000, maxMs: 1_000_000 }
 
-async function open(two: readonly NamedServer[], options: Partial<PoolOptions<string, string>>): Promise<LinePool> {
+async function open(two: readonly { readonly endpoint: string }[], options: Partial<PoolOptions<string, string>>): Promise<LinePool> {
   const pool = await createPool({
     endpoint: two.map(({ endpoint }) => endpoint),
     protocol: line(),
@@ -144,6 +144,36 @@ for (const shards of [0, 2]) {
     await until(() => a.accepted + b.accepted === 8, 'others are open')
     assert.is(ejected, 0)
     assert.equal(states(pool), ['up', 'up'])
+  })
+
+  test(`${where}: a good reply begins the row anew`, async () => {
+    const [a, b] = await pair()
+    const pool = await open([a, b], { shards, pipelining: 1, ejection: { afterFailures: 3, ...FOR_EVER } })
+    let ejected = 0
+    pool.events.on('endpointEjected', () => ejected++)
+    for (let round = 0; round < 4; round++) {
+      a.mute = true
+      for (let late = 0; late < 2; ) {
+        const before = a.lines.length
+        await pool.request('x', { timeoutMs: 20 }).catch(() => undefined)
+        late += a.lines.length - before
+      }
+      a.mute = false
+      await untilServed(pool, 'a')
+    }
+    assert.is(ejected, 0)
+    assert.ok(pool.stats().counters.timeouts >= 8)
+  })
+
+  test(`${where}: a server that breaks the protocol is left out`, async () => {
+    const [, b] = await pair()
+    const noise = await keep(startPeer((socket) => void socket.on('data', () => socket.write('x'.repeat(100)))))
+    const pool = await open([noise, b], { shards, protocol: line({ maxLineBytes: 50 }), ejection: { afterFailures: 2, ...FOR_EVER } })
+    const ejected = next(pool, 'endpointEjected')
+    const codes = await untilEjected(pool, () => pool.request('x'))
+    assert.is((await ejected).endpoint, noise.endpoint)
+    assert.equal(codes, ['PROTOCOL_ERROR', 'PROTOCOL_ERROR'])
+    assert.is(await pool.request('x'), 'b')
   })
 
   test(`${where}: with one endpoint, or afterFailures Infinity, none is ever left out`, async () => {
