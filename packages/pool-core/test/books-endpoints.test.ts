@@ -216,6 +216,15 @@ test('an endpoint that is down is not chosen while another is up, and is tried a
   assert.is(site.tally.opening, 1)
   settle(rig)
   assert.not(site.admission.down)
+  const chosen = Array.from({ length: 50 }, () => rig.books.sites.pick(rig.now))
+  assert.ok(chosen.includes(site))
+})
+
+test('a connection of a shard that stands still is better than none, where maxPerEndpoint allows no other', () => {
+  const rig = new Rig({ maxConnections: 4, maxPerEndpoint: 1 }, { shards: 2, weights: [1] })
+  const idle = rig.idle()
+  rig.suspect(idle.shard, true)
+  assert.is(rig.lease().slot, idle)
 })
 
 test('only when all are down is there no hope', () => {

@@ -1,7 +1,7 @@
 import * as assert from 'uvu/assert'
 import { suite } from '../../pool-worker/test/kit/kit.ts'
 import { readOptions } from '../src/options.ts'
-import { refusalOf } from './support/refusals.ts'
+import { complaint } from './support/refusals.ts'
 
 const test = suite('options of endpoints')
 const endpoint = 'tcp://127.0.0.1:6379'
@@ -40,7 +40,7 @@ test('what contradicts maxPerEndpoint and ejection is refused', () => {
   ]
   for (const [options, message] of cases)
     assert.match(
-      refusalOf(() => readOptions({ endpoint, ...options })),
+      complaint(() => readOptions({ endpoint, ...options })),
       message,
     )
 })

@@ -4,25 +4,16 @@ import * as assert from 'uvu/assert'
 import { suite } from '../../pool-worker/test/kit/kit.ts'
 import { checkCallOptions } from '../src/call-options.ts'
 import { OPTION_NAMES, readOptions, type Settings } from '../src/options.ts'
-import { refusalOf } from './support/refusals.ts'
+import { complaint } from './support/refusals.ts'
+import { DURATION, FLAG, WHOLE } from './support/wrong-values.ts'
 
 const test = suite('options')
 const endpoint = 'tcp://127.0.0.1:6379'
 const SECRET = 'hunter2'
 const HOST: Endpoint = { transport: 'tcp', host: 'h', port: 1 }
 
-/** The BAD_OPTION message of a call. */
-function complaint(action: () => unknown): string {
-  const message = refusalOf(action)
-  assert.is.not(message, '', 'was accepted')
-  return message
-}
-
 const refused = (options: Record<string, unknown>): string => complaint(() => readOptions({ endpoint, ...options }))
 
-const WHOLE = [-1, 1.5, Number.NaN, '4', 4n, null, true, {}, [], () => 1, Number.NEGATIVE_INFINITY]
-const DURATION = [0, -0, -1, Number.NaN, '4', 4n, null, true, {}, [], 2 ** 31, Number.NEGATIVE_INFINITY, new Date()]
-const FLAG = [0, 1, 'true', null, {}, Number.NaN]
 const OBJECT = [1, 'x', null, true, [], Symbol('x')]
 
 /** Values that each option refuses. */
@@ -393,56 +384,6 @@ test('options that are no object are refused', () => {
       complaint(() => readOptions(input)),
       /^options: must be an object/,
     )
-})
-
-test('call options are checked by name, and only those that the call takes', () => {
-  const all = ['timeoutMs', 'signal', 'priority', 'idempotent', 'onProgress'] as const
-  for (const timeoutMs of DURATION)
-    assert.match(
-      complaint(() => checkCallOptions({ timeoutMs }, all)),
-      /^timeoutMs: /,
-    )
-  for (const signal of [1, {}, null, { aborted: false }])
-    assert.match(
-      complaint(() => checkCallOptions({ signal }, all)),
-      /^signal: /,
-    )
-  for (const priority of [...WHOLE, 10, Infinity])
-    assert.match(
-      complaint(() => checkCallOptions({ priority }, all)),
-      /^priority: /,
-    )
-  for (const idempotent of FLAG)
-    assert.match(
-      complaint(() => checkCallOptions({ idempotent }, all)),
-      /^idempotent: /,
-    )
-  for (const onProgress of [1, {}, null])
-    assert.match(
-      complaint(() => checkCallOptions({ onProgress }, all)),
-      /^onProgress: /,
-    )
-  assert.match(
-    complaint(() => checkCallOptions({ onProgress: () => 1 }, ['timeoutMs'])),
-    /^options.onProgress: is unknown/,
-  )
-  assert.match(
-    complaint(() => checkCallOptions({ timeout: 1 }, all)),
-    /did you mean timeoutMs\?/,
-  )
-  assert.match(
-    complaint(() => checkCallOptions(5, all)),
-    /^options: must be an object/,
-  )
-  const { signal } = new AbortController()
-  assert.equal(checkCallOptions({ timeoutMs: Infinity, signal, priority: 9, idempotent: true }, all), {
-    timeoutMs: Infinity,
-    signal,
-    priority: 9,
-    idempotent: true,
-    onProgress: undefined,
-  })
-  assert.is(checkCallOptions(undefined, all).timeoutMs, undefined)
 })
 
 test.run()
