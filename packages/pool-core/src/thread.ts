@@ -39,8 +39,8 @@ export interface ShardLife {
 
 const ENTRY = '@cenote/pool-worker/entry'
 
-/** A port closes a little before its worker says why it ended: measured 1 to 9 ms, more on a busy machine. */
-const CAUSE_MS = 50
+/** A port closes before its worker says why it ended: measured 1 to 9 ms, and more than 50 on a busy machine when its memory was full. */
+const CAUSE_MS = 500
 
 /** How long a thread inside a native call may take to end before we go on without it. */
 const DESTROY_MS = 5_000
