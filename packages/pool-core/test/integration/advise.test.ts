@@ -51,8 +51,8 @@ for (const shards of [0, 2]) {
     isNear(utilization, connections / 4)
     const { use } = pool.stats()
     assert.is(use.count, 41)
-    // The histogram's times are rounded to microseconds.
-    assert.ok(Math.abs(use.mean - holdMs) <= 0.02 * holdMs + 0.1, `${use.mean} ms by the leases, ${holdMs} ms by the connections`)
+    // A connection is its lease's a little longer than the lease is its holder's; the histogram has two figures.
+    assert.ok(holdMs >= 0.95 * use.mean - 0.1, `${use.mean} ms by the leases, ${holdMs} ms by the connections`)
   })
 }
 

@@ -183,7 +183,7 @@ test('a lease that was given back in time is not cut, nor is the one after it on
 })
 
 test('a lease whose connection died, and is still held, ends after maxLeaseMs too', async () => {
-  const pool = await open({ maxLeaseMs: 30 })
+  const pool = await open({ maxLeaseMs: 1_000 })
   const lease = await pool.acquire()
   const reason = await reasonOf(lease.request('bye'))
   assert.is((reason as PoolError).code, 'CONNECTION_LOST')
