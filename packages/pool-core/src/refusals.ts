@@ -92,7 +92,8 @@ export function ranTooLong(call: Call, handler: string, situation: Situation, sh
   const stall = stallOf(situation, shard)
   const message = `${situation.name}: the handler '${handler}' has not ended within ${call.timeoutMs} ms${blame(stall)}`
   const { counts } = situation
-  return new PoolError('REQUEST_TIMEOUT', message, { phase: 'handler', outcome: 'maybe-executed', counts, stalled: stall?.where })
+  const details = { phase: 'handler', outcome: 'maybe-executed', counts, stalled: stall?.where } as const
+  return stackless(() => new PoolError('REQUEST_TIMEOUT', message, details))
 }
 
 /** `maxPending` wait already. */

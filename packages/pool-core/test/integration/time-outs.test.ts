@@ -154,6 +154,16 @@ test('while the pool is paused the queue is what keeps callers, and the message 
   assert.match(error.message, /paused/)
 })
 
+test("a time-out brings no stack of the pool's own clock, and other errors keep theirs", async () => {
+  const { stackTraceLimit } = Error
+  const pool = await open({ shards: 0, maxConnections: 1 })
+  const lease = await pool.acquire()
+  const error = await rejects(pool.acquire({ timeoutMs: 20 }), 'ACQUIRE_TIMEOUT')
+  assert.not.match(error.stack ?? '', /\n\s+at /)
+  assert.is(Error.stackTraceLimit, stackTraceLimit)
+  lease.release()
+})
+
 test('ready() that is late waits for a connect', async () => {
   const pool = await open({ shards: 0, minConnections: 1 }, { greeting: 'hold hello' })
   const error = await rejects(pool.ready({ timeoutMs: 30 }), 'ACQUIRE_TIMEOUT')
