@@ -10,6 +10,7 @@ import {
   type RequestOptions,
   type WaitOptions,
 } from './call-options.ts'
+import { callHandler, closePool, sendRequest } from './calling.ts'
 import type { Coordinator } from './coordinator.ts'
 import type { PoolHandlers } from './handler-types.ts'
 import type { LeaseInfo } from './holders.ts'
@@ -21,11 +22,6 @@ import type { Shards } from './shards.ts'
 import type { PoolStats } from './stats.ts'
 import type { PoolDump } from './telemetry/dump.ts'
 import type { EventArguments } from './telemetry/events.ts'
-
-const CLOSE_MS = 10_000
-
-/** What the shards may take, at least, to close their sockets after the work has ended. */
-const STOP_MS = 2_000
 
 /**
  * A pool of connections. Made by `createPool`.
@@ -84,7 +80,7 @@ export class Pool<Req = never, Rep = never, Module = Record<never, never>> {
     this.#shards = shards
     this.events = events
     const entries = handlers.map(
-      (name) => [name, (input: unknown, options?: HandlerOptions) => this.#handle(name, input, options)] as const,
+      (name) => [name, (input: unknown, options?: HandlerOptions) => callHandler(coordinator, name, input, options)] as const,
     )
     // The names come from the very module that the type describes.
     this.handlers = Object.freeze(Object.assign(Object.create(null), Object.fromEntries(entries))) as PoolHandlers<Module>
@@ -199,7 +195,7 @@ export class Pool<Req = never, Rep = never, Module = Record<never, never>> {
    * console.log(await pool.request(['GET', 'greeting'], { timeoutMs: 2_000, idempotent: true })) // hello
    */
   request(request: Req, options?: RequestOptions): Promise<Rep> {
-    return this.#request(request, options) as Promise<Rep> // the protocol's types are known here alone
+    return sendRequest(this.#coordinator, this.#language, request, options) as Promise<Rep> // the protocol's types are known here alone
   }
 
   /**
@@ -374,7 +370,7 @@ export class Pool<Req = never, Rep = never, Module = Record<never, never>> {
   close(options: CloseOptions = {}): Promise<void> {
     if (this.#closed === undefined) {
       try {
-        this.#closed = this.#close(checkCallOptions(options, ['timeoutMs']).timeoutMs ?? CLOSE_MS)
+        this.#closed = closePool(this.#coordinator, this.#shards, checkCallOptions(options, ['timeoutMs']).timeoutMs)
       } catch (error) {
         return Promise.reject(error)
       }
@@ -390,33 +386,5 @@ export class Pool<Req = never, Rep = never, Module = Record<never, never>> {
   /** Every invariant of the books that does not hold: for tests. @internal */
   check(): string[] {
     return this.#coordinator.check()
-  }
-
-  async #close(timeoutMs: number): Promise<void> {
-    const left = await this.#coordinator.drain(timeoutMs)
-    this.#coordinator.end()
-    await this.#shards.stop(Math.max(STOP_MS, Math.min(CLOSE_MS, left)))
-    this.#coordinator.gone()
-  }
-
-  #request(request: Req, given: RequestOptions | undefined): Promise<unknown> {
-    try {
-      const options = checkCallOptions(given, ['timeoutMs', 'signal', 'priority', 'idempotent'])
-      const scope = this.#language.scope(request)
-      if (scope === 'shared') return this.#coordinator.request(request, options)
-      if (scope === 'exclusive') return this.#coordinator.leasing.alone(request, options)
-      const message = 'this request changes its connection: send it over a lease, with pool.use()'
-      return Promise.reject(new PoolError('BAD_REQUEST', message, { phase: 'send', outcome: 'not-sent' }))
-    } catch (error) {
-      return Promise.reject(error)
-    }
-  }
-
-  #handle(name: string, input: unknown, options: HandlerOptions | undefined): Promise<unknown> {
-    try {
-      return this.#coordinator.handling.handle(name, input, checkCallOptions(options, ['timeoutMs', 'signal', 'priority', 'onProgress']))
-    } catch (error) {
-      return Promise.reject(error)
-    }
   }
 }
