@@ -95,7 +95,7 @@ export class Endpoints {
     if (this.#over || this.#books.sites.all.length === 1) return
     const now = this.#world.now()
     if (this.#books.blame(site, fault, now)) {
-      const forMs = site.faults.until - now
+      const { forMs } = site.faults
       this.#flight.pool('endpoint-ejected', forMs)
       this.#events.emit('endpointEjected', () => ({ endpoint: printEndpoint(site.endpoint), forMs }))
     }

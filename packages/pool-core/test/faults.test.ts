@@ -56,6 +56,12 @@ test('each good time as long as the first takes one back, those beyond the longe
   assert.equal([ejectAfter(99), ejectAfter(250), ejectAfter(100), ejectAfter(10_000)], [500, 400, 400, 100])
 })
 
+test('how long it is for is told as it was meant, whatever the clock says', () => {
+  const faults = record()
+  faults.eject(1_234.567_891_23)
+  assert.is(faults.forMs, 100)
+})
+
 test('one that comes back begins with an empty record', () => {
   const faults = record()
   for (let turn = 0; turn < 3; turn++) faults.failed('reply')

@@ -24,6 +24,8 @@ export type Fault = 'connect' | 'reply'
 export class Faults {
   /** When it is back, while it is ejected. */
   until = 0
+  /** How long it is, or was, left out for. */
+  forMs = 0
   #connect = 0
   #reply = 0
   #times = 0
@@ -55,7 +57,8 @@ export class Faults {
     const { baseMs, maxMs } = this.#limits.ejection
     const forgiven = Math.floor((now - this.#goodSince) / baseMs)
     this.#times = Math.min(Math.max(0, this.#times - forgiven) + 1, Math.ceil(maxMs / baseMs)) // no more than count, so none is forgiven late
-    this.until = now + Math.min(maxMs, baseMs * this.#times)
+    this.forMs = Math.min(maxMs, baseMs * this.#times)
+    this.until = now + this.forMs
   }
 
   /** Back, with an empty record but for how often it was left out. */
