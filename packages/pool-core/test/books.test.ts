@@ -126,6 +126,27 @@ test('a connection idle for long is probed before it is lent', () => {
   assert.is(waiter.slot, slot)
 })
 
+for (const kind of ['lease', 'request'] as const) {
+  test(`a connection idle for long is probed for a ${kind} though another is being opened, for that one may hang`, () => {
+    const rig = new Rig({ maxConnections: 4, minConnections: 2, probeAfterIdleMs: 10 })
+    const old = rig.idle()
+    rig.step(() => rig.books.refill(rig.now))
+    assert.equal([rig.in('opening').length, old.state], [1, 'idle'])
+    rig.take()
+    rig.now += 10
+    const waiter = rig.get(kind)
+    assert.equal(rig.take(), [`probe 0/${old.index}`])
+    rig.ready(old)
+    assert.is(waiter.slot, old)
+    rig.get(kind)
+    assert.equal(
+      rig.take().filter((effect) => effect.startsWith('open')),
+      [],
+      'what comes already is counted once no idle one is left',
+    )
+  })
+}
+
 test('a fresh connection of another shard is preferred to a probe', () => {
   const rig = new Rig({ maxConnections: 4, probeAfterIdleMs: 10 }, 2)
   const [a, b] = [rig.leased(), rig.leased()]

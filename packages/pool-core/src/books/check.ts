@@ -138,7 +138,7 @@ function checkService({ placement, pending, limits, retired, paused, now }: Book
   const free = fitSlots.filter((slot) => slot.state === 'shared' && !slot.reserved && slot.worn === undefined)
   const joinable = free.filter((slot) => !slot.blocked && slot.inFlight < limits.pipelining)
   check(fresh.length === 0, 'somebody waits while a fresh idle connection exists')
-  check(idle.length === 0 || coming >= wanted, 'somebody waits for nothing while an idle connection could be probed')
+  check(idle.length === 0 || placement.proving >= wanted, 'somebody waits while an idle connection could be probed')
   check(uncovered <= reserved.size || free.length === 0, 'a lease waits for nothing while a connection could be reserved')
   check(pending.requests === 0 || joinable.length === 0, 'a request waits while a connection has room')
   check(coming >= wanted || !open, 'somebody waits while a connection could be opened')

@@ -63,6 +63,14 @@ export class Placement {
     return coming
   }
 
+  /** Those of them that are open already, and prove themselves fit. */
+  get proving(): number {
+    let proving = 0
+    if (this.suspects === 0) for (const site of this.sites.usable) proving += site.proving
+    else for (const home of this.choices) for (const slot of home.slots) if (isProving(slot)) proving++
+    return proving
+  }
+
   /**
    * The shards that grants and new connections are chosen from: a suspect one is passed over, unless the others can serve nobody, for want
    * of connections and of permits.
@@ -324,8 +332,13 @@ export class Placement {
   }
 }
 
-function isComing({ state, site }: Slot): boolean {
-  return site.state === 'listed' && (state === 'probing' || state === 'resetting' || (state === 'opening' && site.admission.failures === 0))
+function isComing(slot: Slot): boolean {
+  const { state, site } = slot
+  return isProving(slot) || (state === 'opening' && site.state === 'listed' && site.admission.failures === 0)
+}
+
+function isProving({ state, site }: Slot): boolean {
+  return site.state === 'listed' && (state === 'probing' || state === 'resetting')
 }
 
 function hasFewer(cell: Cell, best: Cell): boolean {

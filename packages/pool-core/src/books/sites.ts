@@ -71,8 +71,12 @@ export class Site implements Candidate {
 
   /** Connections that somebody will be served by as soon as they are ready. A connect after a failed one is no more than a hope. */
   get coming(): number {
-    const { opening, probing, resetting } = this.tally
-    return (this.admission.failures === 0 ? opening : 0) + probing + resetting
+    return (this.admission.failures === 0 ? this.tally.opening : 0) + this.proving
+  }
+
+  /** Those of them that are open already. */
+  get proving(): number {
+    return this.tally.probing + this.tally.resetting
   }
 
   cell(home: ShardSlots): Cell {

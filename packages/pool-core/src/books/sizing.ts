@@ -75,17 +75,19 @@ export class Sizing {
     return true
   }
 
-  /** Lets connections come until there are `wanted`, or no more can. */
+  /**
+   * Lets connections come until there are `wanted`, or no more can: first those idle for long, by a probe, then new ones. A connect that is
+   * under way, for whatever reason, is no cause to leave an idle one alone: a probe takes a round trip, a connect may hang.
+   */
   bring(wanted: number, now: number): void {
-    while (this.#placement.coming < wanted && this.#bringOne(now)) {}
+    while (this.#placement.proving < wanted && this.#probeOne(now)) {}
+    while (this.#placement.coming < wanted && this.open()) {}
   }
 
-  /** Lets one more connection come: one idle for long by a probe, else a new one. */
-  #bringOne(now: number): boolean {
+  #probeOne(now: number): boolean {
     const slot = this.#choice.anyIdle(now)
-    if (slot === undefined) return this.open()
-    this.#probe(slot)
-    return true
+    if (slot !== undefined) this.#probe(slot)
+    return slot !== undefined
   }
 
   /** Lets one more connection of an endpoint come, if none does. */
