@@ -284,6 +284,15 @@ test('a maxIdle that was all connections stays all of them', () => {
   assert.equal(rig.take(), [])
 })
 
+test('a limit of its own stays what it is, though a resize brings maxConnections down to it', () => {
+  const rig = new Rig({ maxConnections: 8, maxPerEndpoint: 2, maxIdle: 2 }, { weights: [1, 1] })
+  for (const maxConnections of [2, 8]) rig.resize(maxConnections, 0)
+  assert.equal([rig.books.limits.maxPerEndpoint, rig.books.limits.maxIdle], [2, 2])
+  const whole = new Rig({ maxConnections: 8, maxPerEndpoint: 8, maxIdle: 8 })
+  for (const maxConnections of [2, 9]) whole.resize(maxConnections, 0)
+  assert.equal([whole.books.limits.maxPerEndpoint, whole.books.limits.maxIdle], [9, 9])
+})
+
 test('recycled, idle connections close at once and others when they come back; those that open later stay', () => {
   const rig = new Rig({ maxConnections: 4 })
   const [leased, idle] = [rig.leased(), rig.leased()]

@@ -39,12 +39,17 @@ export class Sizing {
   /** The connection in use that was given up last for an endpoint without any. */
   #givenUp: Slot | undefined = undefined
   readonly #limits: SizingLimits
+  /** `maxIdle` and `maxPerEndpoint` are no limits of their own: settled once, for a resize may bring `maxConnections` down to one that is. */
+  readonly #allIdle: boolean
+  readonly #allAtOne: boolean
   readonly #placement: Placement
   readonly #choice: Choice
   readonly #effects: Effects
 
   constructor(limits: SizingLimits, placement: Placement, choice: Choice, effects: Effects) {
     this.#limits = limits
+    this.#allIdle = limits.maxIdle === limits.maxConnections
+    this.#allAtOne = limits.maxPerEndpoint === limits.maxConnections
     this.#placement = placement
     this.#choice = choice
     this.#effects = effects
@@ -219,11 +224,11 @@ export class Sizing {
     return due > now ? due : now + idleTimeoutMs
   }
 
-  /** Other limits. A `maxIdle` or `maxPerEndpoint` that was all of them stays all of them. */
+  /** Other limits. A `maxIdle` or `maxPerEndpoint` that was all of them from the beginning stays all of them; any other stays what it was. */
   resize(maxConnections: number, minConnections: number): void {
     const limits = this.#limits
-    if (limits.maxIdle === limits.maxConnections) limits.maxIdle = maxConnections
-    if (limits.maxPerEndpoint === limits.maxConnections) limits.maxPerEndpoint = maxConnections
+    if (this.#allIdle) limits.maxIdle = maxConnections
+    if (this.#allAtOne) limits.maxPerEndpoint = maxConnections
     limits.maxConnections = maxConnections
     limits.minConnections = minConnections
     for (const slot of this.#placement.slotsIn(...BUSY)) if (slot.worn === 'resize') this.#placement.unwear(slot)
