@@ -304,7 +304,7 @@ export class Coordinator implements LinkMailbox {
 
   // Deciding and acting.
 
-  /** Tells those whose connection has gone. What went wrong went wrong with the oldest call; the others lost their connection by it. */
+  /** Tells those whose connection has gone. What went wrong went wrong with the oldest call, if that was sent; the others lost their connection by it. */
   #bereave(
     { lease, stream, begunBeforeLease }: Line,
     calls: readonly Call[],
@@ -321,9 +321,12 @@ export class Coordinator implements LinkMailbox {
     if (lease !== undefined && !lease.rebound && written <= begunBeforeLease && this.#dispatch.retries.allow(lease.moves))
       return this.leasing.rebind(lease, calls)
     lease?.lost(error)
-    const others = PoolError.is(cause) ? connectionLost('the connection has ended with another call on it', 'maybe-executed', cause) : error
+    const others = PoolError.is(cause) ? connectionLost('the connection has ended by no fault of this call', 'maybe-executed', cause) : error
     const [culprit] = calls
-    for (const call of calls) this.#elsewhere(call, call.ordinal < 0 || call.ordinal >= written, call === culprit ? error : others)
+    for (const call of calls) {
+      const unsent = call.ordinal < 0 || call.ordinal >= written
+      this.#elsewhere(call, unsent, call === culprit && !unsent ? error : others)
+    }
   }
 
   /** A call's connection has gone: on to another, if nothing of it was sent or it may be sent again; else it fails. */

@@ -150,7 +150,7 @@ export class Leasing {
         return await this.#request(lease, request, whole, trace, undefined, since)
       } catch (error) {
         journey.moves = lease.hold.moves
-        if (this.#dispatch.closing || !journey.goesOn(error)) throw journey.told(error)
+        if (this.#dispatch.closing || !journey.goesOn(error, lease.hold.lostBy)) throw journey.told(error)
       } finally {
         lease[Symbol.dispose]()
       }
@@ -338,7 +338,7 @@ export class Leasing {
       },
     )
     ticket.priority = hold.priority
-    ticket.moves = hold.moves
+    ticket.moves = ++hold.moves
     hold.rebind(
       calls.filter((call) => !call.settled),
       { ticket, given },

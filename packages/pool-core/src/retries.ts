@@ -40,18 +40,24 @@ export class Retries {
 export class Journey {
   /** From one connection to the next, whoever saw to it. */
   moves = 0
-  readonly #retries: Retries
+  readonly #retries: Pick<Retries, 'allow'>
   readonly #idempotent: boolean
   #sentBefore = false
 
-  constructor(retries: Retries, idempotent: boolean) {
+  constructor(retries: Pick<Retries, 'allow'>, idempotent: boolean) {
     this.#retries = retries
     this.#idempotent = idempotent
   }
 
-  /** Whether it sets out again after this error; then it has to. */
-  goesOn(error: unknown): boolean {
-    if (!PoolError.is(error) || error.code !== 'CONNECTION_LOST') return false
+  /**
+   * Whether it sets out again after this error; then it has to.
+   *
+   * @param lostBy - What its connection died of, if it has: whatever that was, such as a reply that makes no sense. A lost shard is no reason.
+   */
+  goesOn(error: unknown, lostBy: PoolError | undefined): boolean {
+    if (!PoolError.is(error)) return false
+    const died = error.code === 'CONNECTION_LOST' || (error === lostBy && error.code !== 'SHARD_LOST')
+    if (!died) return false
     const unsent = error.outcome === 'not-sent'
     if (!(unsent || this.#idempotent) || !this.#retries.allow(this.moves)) return false
     this.moves++
