@@ -321,7 +321,9 @@ export class Coordinator implements LinkMailbox {
     if (lease !== undefined && !lease.rebound && written <= begunBeforeLease && this.#dispatch.retries.allow(lease.moves))
       return this.leasing.rebind(lease, calls)
     lease?.lost(error)
-    const others = PoolError.is(cause) ? connectionLost('the connection has ended by no fault of this call', 'maybe-executed', cause) : error
+    const others = PoolError.is(cause)
+      ? connectionLost('the connection has ended by no fault of this call', 'maybe-executed', cause)
+      : error
     const [culprit] = calls
     for (const call of calls) {
       const unsent = call.ordinal < 0 || call.ordinal >= written

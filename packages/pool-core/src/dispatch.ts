@@ -236,6 +236,12 @@ export class Dispatch {
     this.#tellHopeless(error)
   }
 
+  /** A pause has ended: whom it has held is told at once if it is in vain, for the next connect to fail may be far off. */
+  resumed(): void {
+    const { lastError } = this.#connecting
+    if (lastError !== undefined) this.#tellHopeless(lastError)
+  }
+
   #tellHopeless(error: PoolError): void {
     if (!this.#hopeless) return
     const situation = this.situation()

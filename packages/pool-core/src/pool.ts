@@ -338,7 +338,7 @@ export class Pool<Req = never, Rep = never, Module = Record<never, never>> {
   }
 
   /**
-   * Serves those whom `pause()` has held, in their order.
+   * Serves those whom `pause()` has held, in their order; while the server is down it tells them so.
    *
    * @throws PoolError `POOL_CLOSED`.
    *

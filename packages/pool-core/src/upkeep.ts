@@ -97,6 +97,7 @@ export class Upkeep {
     this.#refuseClosed()
     this.#dispatch.flight.pool(on ? 'paused' : 'resumed')
     this.#dispatch.books.pause(on, this.#world.now())
+    if (!on) this.#dispatch.resumed()
     this.#dispatch.act()
   }
 

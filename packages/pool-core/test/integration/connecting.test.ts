@@ -229,6 +229,18 @@ for (const shards of [0, 2]) {
     await Promise.all(held)
     assert.is(pool.stats().pending.leases + pool.stats().pending.requests, 0)
   })
+
+  test(`${where}: those whom a pause held are told as it ends, if the server is down and will not be tried again soon`, async () => {
+    const { pool } = await open('reset', { shards, maxConnecting: 1, failFastAfter: 1, backoff: FOR_EVER })
+    await rejects(pool.request(['PING']), 'CONNECT_FAILED')
+    pool.pause()
+    const held = callers(pool, 4).map((call) => rejects(call, 'CONNECT_FAILED'))
+    assert.is(pool.stats().pending.leases + pool.stats().pending.requests, 4)
+    pool.resume()
+    assert.is(pool.stats().pending.leases + pool.stats().pending.requests, 0)
+    await Promise.all(held)
+    assert.is(pool.stats().counters.connectFailures, 1)
+  })
 }
 
 test.run()
