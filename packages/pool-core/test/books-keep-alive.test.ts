@@ -98,9 +98,15 @@ test("a server's word counts for every stay from now on, until it says otherwise
   assert.is(slot.idleUntil, rig.now + 100, 'the shorter of both')
   rig.now += 30
   keepAlive(slot, 200, rig.now)
-  assert.is(slot.idleUntil, rig.now + 200, 'it has spoken: it counts anew')
+  assert.is(slot.idleUntil, rig.now + 170, 'it has spoken, and its time counts anew; that of whoever gave it back goes on')
   keepAlive(slot, Number.POSITIVE_INFINITY, rig.now)
-  assert.is(sweep(rig), Number.POSITIVE_INFINITY)
+  assert.is(slot.idleUntil, rig.now + 170)
+  keepAlive(slot, 150, rig.now)
+  assert.is(sweep(rig), rig.now + 150)
+  rig.lease()
+  rig.release(slot)
+  keepAlive(slot, Number.POSITIVE_INFINITY, rig.now)
+  assert.is(sweep(rig), Number.POSITIVE_INFINITY, 'the next stay has no such end')
 })
 
 test('requests that share a connection keep to its time when the last has ended, and the next connection of the slot has none', () => {

@@ -8,13 +8,14 @@ const LOOK_MS = 5
 /** So long its server keeps the connection when it is idle: from now on, until it says otherwise. */
 export function keepAlive(slot: Slot, ms: number, now: number): void {
   slot.keepAliveMs = ms
-  if (slot.state === 'idle') slot.idleUntil = now + ms
+  if (slot.state === 'idle') slot.idleUntil = Math.min(now + ms, slot.restUntil)
 }
 
 /** It becomes idle. */
 export function beginRest(slot: Slot, now: number): void {
   slot.idleSince = now
-  slot.idleUntil = now + Math.min(slot.keepAliveMs, slot.restMs)
+  slot.restUntil = now + slot.restMs
+  slot.idleUntil = Math.min(now + slot.keepAliveMs, slot.restUntil)
 }
 
 /**

@@ -75,6 +75,8 @@ export class Slot {
   idleSince = 0
   /** While idle: until when it may stay so, and be used again. */
   idleUntil: number = Number.POSITIVE_INFINITY
+  /** While idle: the part of that which whoever gave it back has set; its server's word does not move it. */
+  restUntil: number = Number.POSITIVE_INFINITY
   /** How long its server keeps it when it is idle. */
   keepAliveMs: number = Number.POSITIVE_INFINITY
   /** The same of this one stay, from whoever gives it back. */
