@@ -143,22 +143,6 @@ test('at the cap an endpoint without any connection gets the place of one that i
   assert.equal(rig.take(), [], 'each of them has one alone')
 })
 
-test('at the cap, with all in use, an endpoint without any connection gets the place of one in use, when nobody uses it any more', () => {
-  const rig = new Rig({ maxConnections: 2 }, { weights: [1] })
-  const [first, second] = [rig.leased(), rig.leased()]
-  const waiting = [rig.lease(), rig.lease()]
-  rig.list(1, 1)
-  for (let request = 0; request < 3; request++) rig.request()
-  assert.equal([first.worn, second.worn], ['balance', undefined])
-  rig.release(first)
-  assert.is(first.state, 'closing')
-  rig.gone(first)
-  assert.is(at(rig, rig.in('opening')[0]), 1)
-  assert.is(second.worn, undefined)
-  settle(rig)
-  assert.is(at(rig, waiting[0]?.slot), 1)
-})
-
 test('when the one that is chosen has no room, the one with the least to do of the others serves', () => {
   for (let seed = 0; seed < 20; seed++) {
     const rig = new Rig({ maxConnections: 3, pipelining: 3, balancing: 'round-robin' }, { weights: [1, 1, 1], random: numbers(seed) })

@@ -68,7 +68,7 @@ export class Serving {
   available(slot: Slot): void {
     const oldest = this.pending.head
     if (this.#placement.isFit(slot)) {
-      const worn = this.#placement.wornBy(slot, this.now)
+      const worn = this.#placement.wornBy(slot, this.now) ?? (this.#sizing.givesUp(slot) ? 'balance' : undefined)
       if (worn !== undefined) this.#placement.close(slot, worn)
       else if (oldest !== undefined && !this.paused) this.#give(slot, oldest)
       else if (this.#sizing.retired) this.#placement.close(slot, 'shutdown')
@@ -103,6 +103,7 @@ export class Serving {
 
   /** Ends a step of the books: whatever has become free is given away, whatever is missing comes. */
   serve(): void {
+    this.#sizing.claim()
     this.serveQueue()
     this.#attend()
     this.keepIdle()

@@ -36,7 +36,9 @@ const BUSY = ['opening', 'probing', 'resetting', 'shared', 'leased'] as const
 export class Sizing {
   /** The pool is being closed. */
   retired = false
-  /** The connection in use that was given up last for an endpoint without any. */
+  /** An endpoint without any connection that the next place is for. */
+  #roomFor: Site | undefined = undefined
+  /** The shared connection that takes no more requests for such a one. */
   #givenUp: Slot | undefined = undefined
   readonly #limits: SizingLimits
   /** `maxIdle` and `maxPerEndpoint` are no limits of their own: settled once, for a resize may bring `maxConnections` down to one that is. */
@@ -63,7 +65,7 @@ export class Sizing {
 
   /** Whether a connection that nobody waits for may become idle. */
   mayRest(slot: Slot, now: number): boolean {
-    return !this.retired && this.mayIdle && this.#placement.wornBy(slot, now) === undefined
+    return !this.retired && this.mayIdle && !this.givesUp(slot) && this.#placement.wornBy(slot, now) === undefined
   }
 
   /** Opens one more connection, to the endpoint with the fewest for its weight, unless the limits forbid it. */
@@ -133,25 +135,52 @@ export class Sizing {
 
   /**
    * Else a pool whose connections all stay open would never come to an endpoint that is new, or was down. One connection at a time is given
-   * up for it, of an endpoint that has others: an idle one, else one that closes when nobody uses it.
+   * up for it, of an endpoint that has others: an idle one, else the first that nobody uses any more. Shared ones may never come to that, so
+   * one of them takes no more requests.
    */
   #makeRoom(site: Site): void {
-    const { connections, tally, sites } = this.#placement
     if (site.connections > 0) {
       site.missed = false
       return
     }
-    // Of a slot that is free again `worn` is undefined.
-    const room = connections < this.#limits.maxConnections || tally.closing > 0 || this.#givenUp?.worn === 'balance'
-    if (room || this.retired) return
-    const rich = sites.usable.filter(({ living }) => living > 1)
+    if (this.retired || (this.#roomFor !== undefined && this.#roomFor !== site)) return
+    this.#roomFor = site
+    if (this.#hasRoom) return
+    const rich = this.#placement.sites.usable.filter((each) => this.#isRich(each))
     const idle = this.#placement.oldestIdleOf(rich)
     if (idle !== undefined) return this.#placement.close(idle, 'balance')
-    for (const slot of this.#placement.slotsIn('shared', 'leased')) {
+    if (this.#givenUp?.worn === 'balance') return // of a slot that is free again it is undefined
+    for (const slot of this.#placement.slotsIn('shared')) {
       if (slot.worn !== undefined || slot.reserved || !rich.includes(slot.site)) continue // a reserved one is somebody's already
       this.#givenUp = slot
       return this.#placement.wear(slot, 'balance')
     }
+  }
+
+  /** Whether there is a place, or will be when a connection on its way out has gone. */
+  get #hasRoom(): boolean {
+    const { connections, tally } = this.#placement
+    return connections < this.#limits.maxConnections || tally.closing > 0
+  }
+
+  /** Whether an endpoint keeps a connection when it gives one up. */
+  #isRich(site: Site): boolean {
+    const leaving = this.#givenUp?.worn === 'balance' && this.#givenUp.site === site && this.#givenUp.state === 'shared'
+    return site.living > (leaving ? 2 : 1)
+  }
+
+  /** Whether a connection that has been used, and is not any more, makes room for an endpoint without any. */
+  givesUp(slot: Slot): boolean {
+    const site = this.#roomFor
+    if (site === undefined || this.retired || slot.reserved || slot.state === 'opening' || slot.state === 'probing') return false
+    return site.connections === 0 && this.#placement.sites.mayOpen(site) && !this.#hasRoom && this.#isRich(slot.site)
+  }
+
+  /** The next place is of the endpoint that it was made for: the queue would take it for another, that connects have not failed to. */
+  claim(): void {
+    const site = this.#roomFor
+    if (site === undefined) return
+    if (site.connections > 0 || !this.#placement.sites.mayOpen(site) || this.#openAt(site)) this.#roomFor = undefined
   }
 
   /** The connections of an endpoint that takes no more work: idle ones close, the others when nobody uses them. */

@@ -118,6 +118,27 @@ for (const shards of [0, 2]) {
     assert.is(pool.stats().counters.refused, 0)
   })
 
+  test(`${where}: at the cap, with more callers than connections, one that failed is used again when it is back, and the other is left in peace`, async () => {
+    const [a, b] = (await servers('a', 'b')) as [NamedServer, NamedServer]
+    await b.stop()
+    const ejection = { afterFailures: Number.POSITIVE_INFINITY }
+    const pool = await open({ endpoint: [a.endpoint, b.endpoint], shards, maxConnections: 4, failFastAfter: 1_000, ejection })
+    let stop = false
+    const answers: string[] = []
+    const callers = Array.from({ length: 8 }, async (_, caller) => {
+      while (!stop) answers.push(await (caller % 2 === 0 ? pool.request('x') : pool.use((lease) => lease.request('x'))))
+    })
+    await until(() => (told(pool, 'counters')[1]?.connectFailures ?? 0) >= 3, 'it was tried, and tried again')
+    await b.start()
+    await until(() => count(answers, 'b') > 50, 'it has work')
+    stop = true
+    await Promise.all(callers)
+    const { balance = 0 } = pool.stats().counters.closedBy
+    const tries = told(pool, 'counters')[1]?.connectFailures ?? 0
+    assert.ok(balance <= tries + 2, `${balance} connections were closed for ${tries} failed connects`)
+    await atRest(pool)
+  })
+
   test(`${where}: maxPerEndpoint holds for each, and those who wait are served by whichever is free`, async () => {
     const two = await servers('a', 'b')
     const pool = await open({ endpoint: two.map(({ endpoint }) => endpoint), shards, maxConnections: 8, maxPerEndpoint: 2 })
