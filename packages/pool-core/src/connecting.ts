@@ -63,31 +63,31 @@ export class Connecting {
     this.#events.emit('endpointUp', () => ({ endpoint: printEndpoint(site.endpoint), downMs: this.#world.now() - trouble.downSince }))
   }
 
-  /** A connection did not come. */
-  failed(slot: Slot, error: PoolError): void {
+  /** A connection did not come. Returns whether that is a failure of its own: connects that fail within one pause are one. */
+  failed(slot: Slot, error: PoolError): boolean {
     const { site } = slot
     const endpoint = printEndpoint(site.endpoint)
     this.#numbers.connectFailed(slot)
     this.#flight.pool('connect-failed', 0, slot)
     site.counters.connectFailures++
     this.#events.emit('connectFailed', () => ({ endpoint, error }))
-    if (error.stalled === undefined) this.#fail(slot, error)
-    else this.#books.gone(slot, this.#world.now()) // it was no fault of the endpoint's
+    if (error.stalled === undefined) return this.#fail(slot, error)
+    this.#books.gone(slot, this.#world.now()) // it was no fault of the endpoint's
+    return false
   }
 
-  /** The server has ended an open connection. Returns an error if its connect counts as failed after all. */
-  lost(slot: Slot, reason: CloseReason, cause: Error | undefined): PoolError | undefined {
+  /** The server has ended an open connection. Returns an error if its connect counts as failed after all, and whether as a failure of its own. */
+  lost(slot: Slot, reason: CloseReason, cause: Error | undefined): { readonly error: PoolError; readonly single: boolean } | undefined {
     if (!isStillborn(slot, this.#world.now())) {
       this.#books.gone(slot, this.#world.now())
       return undefined
     }
     const message = `the connection ended as soon as it was open: ${reason}`
     const error = new PoolError('CONNECT_FAILED', message, { phase: 'connect', outcome: 'not-sent', cause })
-    this.#fail(slot, error)
-    return error
+    return { error, single: this.#fail(slot, error) }
   }
 
-  #fail(slot: Slot, error: PoolError): void {
+  #fail(slot: Slot, error: PoolError): boolean {
     const { site } = slot
     const { admission } = site
     const { down } = admission
@@ -98,11 +98,13 @@ export class Connecting {
       this.#flight.pool('gate-shut', restMs)
       trouble.cancel = this.#world.timer(restMs, false, () => this.#rest(site, trouble))
     }
-    if (down || !admission.down) return
-    trouble.downSince = this.#world.now()
-    const { failures } = admission
-    this.#flight.pool('endpoint-down', failures)
-    this.#events.emit('endpointDown', () => ({ endpoint, error, failures }))
+    if (!down && admission.down) {
+      trouble.downSince = this.#world.now()
+      const { failures } = admission
+      this.#flight.pool('endpoint-down', failures)
+      this.#events.emit('endpointDown', () => ({ endpoint, error, failures }))
+    }
+    return restMs !== undefined
   }
 
   /** Tries no more. */

@@ -221,8 +221,8 @@ export class Dispatch {
   connectFailed(slot: Slot, error: PoolError, theirs: boolean): void {
     const { site } = slot
     this.#preparing.failed(site.endpoint)
-    this.#connecting.failed(slot, error)
-    this.endpoints.connectFailed(site, error, theirs)
+    const single = this.#connecting.failed(slot, error)
+    this.endpoints.connectFailed(site, error, theirs && single)
     this.act()
     this.#tellHopeless(error)
   }
@@ -230,10 +230,10 @@ export class Dispatch {
   /** The server has ended an open connection. */
   lost(slot: Slot, reason: CloseReason, cause: Error | undefined): void {
     const { site } = slot
-    const error = this.#connecting.lost(slot, reason, cause)
-    if (error === undefined) return
-    this.endpoints.connectFailed(site, error, true)
-    this.#tellHopeless(error)
+    const failure = this.#connecting.lost(slot, reason, cause)
+    if (failure === undefined) return
+    this.endpoints.connectFailed(site, failure.error, failure.single)
+    this.#tellHopeless(failure.error)
   }
 
   /** A pause has ended: whom it has held is told at once if it is in vain, for the next connect to fail may be far off. */

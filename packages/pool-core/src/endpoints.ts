@@ -103,7 +103,7 @@ export class Endpoints {
     this.#act()
   }
 
-  /** A connection did not come. @param theirs - Whether the endpoint may be to blame. */
+  /** A connection did not come. @param theirs - Whether the endpoint may be to blame, and has not been for the same failure already. */
   connectFailed(site: Site, error: PoolError, theirs: boolean): void {
     const { cause, stalled } = error
     const ours = stalled !== undefined || (cause instanceof Error && 'code' in cause && OURS.has(cause.code))

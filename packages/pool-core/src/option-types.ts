@@ -74,7 +74,7 @@ export type EndpointList = readonly (string | Endpoint | WeightedEndpoint)[]
  * @see Envoy, outlier detection
  */
 export interface EjectionOptions {
-  /** Failed connects, or replies lost, broken or too late, in a row. 1 or more; Infinity: none is ever left out. Default 5. */
+  /** Failed connects (those within one back-off are one), or replies lost, broken or too late, in a row. 1 or more; Infinity: none is ever left out. Default 5. */
   readonly afterFailures?: number | undefined
   /** Milliseconds of the first time; the next is as much longer. So long without another takes one back. Default 30_000. */
   readonly baseMs?: number | undefined

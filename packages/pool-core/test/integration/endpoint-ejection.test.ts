@@ -146,6 +146,24 @@ for (const shards of [0, 2]) {
     assert.equal(states(pool), ['up', 'up'])
   })
 
+  test(`${where}: connects that fail together are one failure`, async () => {
+    const [a, b] = await pair()
+    await b.stop()
+    const pool = await createPool({
+      endpoint: [a.endpoint, b.endpoint],
+      protocol: line(),
+      shards,
+      maxConnections: 16,
+      backoff: { initialMs: 1_000_000, maxMs: 1_000_000 },
+      ejection: { afterFailures: 5, ...FOR_EVER },
+    })
+    const leases = Array.from({ length: 16 }, () => pool.acquire())
+    await until(() => pool.stats().endpoints[1]?.counters.connectFailures === 8, 'half of them have failed')
+    assert.is.not(states(pool)[1], 'ejected')
+    for (const lease of await Promise.all(leases)) lease.release()
+    await atRest(pool)
+  })
+
   test(`${where}: a good reply begins the row anew`, async () => {
     const [a, b] = await pair()
     const pool = await open([a, b], { shards, pipelining: 1, ejection: { afterFailures: 3, ...FOR_EVER } })
