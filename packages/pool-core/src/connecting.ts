@@ -44,7 +44,8 @@ export class Connecting {
 
   /** Of the last connect that failed, to an endpoint that none has succeeded to since. */
   get lastError(): PoolError | undefined {
-    return [...this.#troubles.values()].findLast(({ error }) => error !== undefined)?.error
+    const { all } = this.#books.sites
+    return [...this.#troubles].findLast(([site, { error }]) => error !== undefined && all.includes(site))?.[1].error
   }
 
   /** A connection was opened: the server is there. */
@@ -116,6 +117,8 @@ export class Connecting {
   #trouble(site: Site, error: PoolError): Trouble {
     const trouble = this.#troubles.get(site) ?? { error, downSince: 0, cancel: () => undefined }
     trouble.error = error
+    const { all } = this.#books.sites // those that are forgotten go; one that rests is needed until then
+    for (const each of this.#troubles.keys()) if (!each.admission.resting && !all.includes(each)) this.#troubles.delete(each)
     this.#troubles.delete(site)
     this.#troubles.set(site, trouble)
     return trouble
