@@ -171,6 +171,7 @@ export class Endpoints {
         this.#list(readList(value.list))
         failures = 0
         this.#lastError = undefined
+        await this.#turn() // lists may come without a wait between them: others are to have their turns too
       } catch (cause) {
         if (this.#over) return
         this.#failure('the next list of endpoints did not come', cause)
@@ -204,8 +205,16 @@ export class Endpoints {
   }
 
   #pause(ms: number): Promise<void> {
+    return this.#until((resume) => this.#world.timer(ms, false, resume))
+  }
+
+  #turn(): Promise<void> {
+    return this.#until((resume) => this.#world.immediate(resume))
+  }
+
+  #until(begin: (resume: () => void) => () => void): Promise<void> {
     return new Promise((resolve) => {
-      const cancel = this.#world.timer(ms, false, resolve)
+      const cancel = begin(resolve)
       this.#endPause = () => {
         cancel()
         resolve()

@@ -154,6 +154,19 @@ for (const shards of [0, 2]) {
     assert.is(going.returned, 1)
   })
 
+  test(`${where}: lists without a wait between them leave everybody else his turn`, async () => {
+    const [a] = await pair()
+    let given = 0
+    async function* endless(): AsyncGenerator<string[]> {
+      // The limit is far beyond what comes in between turns, and ends the test if there are none.
+      while (given++ < 200_000) yield [a.endpoint]
+    }
+    const pool = await open({ endpoint: endless(), shards, maxConnections: 2 })
+    assert.is(await pool.request('x'), 'a')
+    assert.ok(given < 200_000, 'the request was answered before the last list')
+    await pool.close()
+  })
+
   test(`${where}: servers come and go under load, and no request fails`, async () => {
     const [a, b] = await pair()
     const source = lists()
