@@ -2,11 +2,13 @@ import { PoolError } from '@cenote/pool-worker'
 import * as assert from 'uvu/assert'
 import { ManualWorld } from '../../pool-worker/test/kit/clock.ts'
 import { suite } from '../../pool-worker/test/kit/kit.ts'
+import type { Slot } from '../src/books/slots.ts'
 import { Connecting } from '../src/connecting.ts'
 import { Numbers } from '../src/stats.ts'
 import { Events } from '../src/telemetry/events.ts'
 import { Flight } from '../src/telemetry/flight.ts'
 import { Rig } from './books-rig.ts'
+import { collectUntil } from './support/collecting.ts'
 
 const test = suite('connects that fail')
 
@@ -68,6 +70,28 @@ test('the error of an endpoint that is known no more is the last no longer', () 
   assert.is(connecting.lastError, undefined)
   failAll(all, 'of the second')
   assert.is(connecting.lastError?.message, 'of the second')
+  connecting.stop()
+})
+
+test('it is kept no longer than until the next connect fails', async () => {
+  const all = parts(1)
+  const { rig, world, connecting } = all
+  let collected = false
+  const registry = new FinalizationRegistry(() => {
+    collected = true
+  })
+  const fail = (slot: Slot): void => {
+    const error = refused('of the first')
+    registry.register(error, undefined)
+    rig.step(() => connecting.failed(slot, error))
+  }
+  rig.lease()
+  rig.in('opening').forEach(fail)
+  rig.step(() => world.pass(50))
+  rig.list(0, 1)
+  for (const slot of rig.in('opening')) if (slot.worn !== undefined) rig.gone(slot)
+  failAll(all)
+  await collectUntil(() => collected, 'it is collected')
   connecting.stop()
 })
 
