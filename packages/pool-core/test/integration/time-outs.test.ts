@@ -60,7 +60,8 @@ for (const shards of [0, 1]) {
     const credentials = () => (asked++ === 0 ? { username: 'first' } : new Promise<never>(() => undefined))
     const pool = await open({ shards, maxConnections: 2, credentials })
     const lease = await pool.acquire()
-    const errors = [1, 2].map(() => rejects(pool.acquire({ timeoutMs: 50 }), 'ACQUIRE_TIMEOUT'))
+    // The first waits longer: the other would be the first as soon as he has gone.
+    const errors = [100, 50].map((timeoutMs) => rejects(pool.acquire({ timeoutMs }), 'ACQUIRE_TIMEOUT'))
     assert.equal(
       (await Promise.all(errors)).map(({ phase }) => phase),
       ['connect', 'queue'],
