@@ -304,7 +304,7 @@ export class Coordinator implements LinkMailbox {
 
   // Deciding and acting.
 
-  /** Tells those whose connection has gone. What went wrong went wrong with the oldest call, if that was sent; the others lost their connection by it. */
+  /** Tells those whose connection has gone. If the oldest call was sent, it went wrong with that; all others lost it thereby. */
   #bereave(
     { lease, stream, begunBeforeLease }: Line,
     calls: readonly Call[],

@@ -261,7 +261,8 @@ export class Pool<Req = never, Rep = never, Module = Record<never, never>> {
 
   /**
    * Gives the pool other limits, at once. When there are too many connections, idle ones close now, those in use when they come back;
-   * no lease is cut. When `minConnections` grows, more open. A `maxIdle` or `maxPerEndpoint` that was equal to `maxConnections` when the pool was created follows it.
+   * no lease is cut. When `minConnections` grows, more open. A `maxIdle` or `maxPerEndpoint` that was equal to
+   * `maxConnections` when the pool was created follows it.
    *
    * @throws PoolError `BAD_OPTION`: nothing has changed. `POOL_CLOSED`.
    * @see deadpool `Pool::resize`, HikariCP `setMaximumPoolSize`

@@ -115,7 +115,7 @@ for (const shards of [0, 1]) {
 
   test(`${where}: after maxLeaseMs a lease has ended: its requests reject, its signal aborts, whoever waits is served`, async () => {
     const pool = await open({ shards, maxConnections: 1, maxLeaseMs: 20 })
-    const { leaks } = listen(pool)
+    const { leaks, returned } = listen(pool)
     const lease = await pool.acquire()
     const { signal } = lease
     const inFlight = lease.request('hold never')
@@ -138,6 +138,7 @@ for (const shards of [0, 1]) {
     assert.equal([acquired, released, reclaimed, closedBy.leak], [1, 0, 1, 1])
     await until(() => leaks.length > 0, 'it is told')
     assert.equal([leaks.length, leaks[0]?.expired, leaks[0]?.collected], [1, true, false])
+    assert.equal(returned, [], 'it was taken back, so nobody returned it')
   })
 }
 
