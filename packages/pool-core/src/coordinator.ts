@@ -24,6 +24,7 @@ import { Numbers } from './stats.ts'
 import { follow, observed, requestChannel } from './telemetry/channels.ts'
 import { connectOver } from './telemetry/connects.ts'
 import type { Events } from './telemetry/events.ts'
+import { withoutData } from './telemetry/redact.ts'
 import type { CallTrace } from './telemetry/traces.ts'
 import { Upkeep } from './upkeep.ts'
 import { Waits } from './waits.ts'
@@ -211,7 +212,8 @@ export class Coordinator implements LinkMailbox {
 
   broken(line: Line, error: PoolError, reason: CloseReason = 'error'): void {
     line.lease?.lost(error)
-    this.#dispatch.destroy(line, reason, connectionLost(`the connection was given up: ${error.message}`, 'maybe-executed', error))
+    const lost = connectionLost(`the connection was given up: ${error.code}`, 'maybe-executed', withoutData(error)) // others hear it
+    this.#dispatch.destroy(line, reason, lost)
     if (error.code === 'PROTOCOL_ERROR') this.#dispatch.endpoints.failed(line.site, 'reply')
   }
 
@@ -322,7 +324,7 @@ export class Coordinator implements LinkMailbox {
       return this.leasing.rebind(lease, calls)
     lease?.lost(error)
     const others = PoolError.is(cause)
-      ? connectionLost('the connection has ended by no fault of this call', 'maybe-executed', cause)
+      ? connectionLost('the connection has ended by no fault of this call', 'maybe-executed', withoutData(cause))
       : error
     const [culprit] = calls
     for (const call of calls) {

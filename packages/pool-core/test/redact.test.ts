@@ -33,7 +33,7 @@ test('lines of a message that look like frames are none', () => {
 })
 
 test('an error of the pool keeps what it knows, and the cause what the system said', () => {
-  const system = Object.assign(new Error('connect ECONNREFUSED 127.0.0.1:1'), { code: 'ECONNREFUSED' })
+  const system = Object.assign(new Error('connect ECONNREFUSED 127.0.0.1:1'), { code: 'ECONNREFUSED', syscall: 'connect' })
   const counts = { connections: 1, idle: 0, opening: 1, pending: 2 }
   const details = { phase: 'connect', outcome: 'not-sent', counts, stalled: 'shard', cause: system } as const
   const told = withoutData(new PoolError('CONNECT_FAILED', 'it did not come', details))
@@ -51,6 +51,36 @@ test('of a chain each error is told by its own rule', () => {
   assertSilent(told, 'the chain')
   const inner = told.cause as PoolError
   assert.equal([inner.code, (inner.cause as ReplyError).code], ['AUTH_FAILED', 'WRONGPASS'])
+})
+
+test('a message that quotes what is below it is withheld, whatever its code', () => {
+  const thrown = new Error(`the server said: ${secret('word')}`)
+  const hook = new PoolError('HOOK_FAILED', `onConnect failed: ${thrown.message}`, { cause: thrown })
+  for (const [code, cause] of [
+    ['UNAVAILABLE', hook],
+    ['CONNECTION_LOST', new PoolError('HOOK_FAILED', 'its own words', { cause: thrown })],
+    ['CONNECTION_LOST', thrown],
+    ['CONNECTION_LOST', Object.assign(new Error(secret('row')), { code: 'ER_DUP_ENTRY', errno: 1062 })],
+    ['CONNECTION_LOST', secret('text')],
+  ] as const) {
+    const words = cause instanceof Error ? cause.message : cause
+    const told = withoutData(new PoolError(code, `it ended: ${words}: ${thrown.message}`, { cause }))
+    assertSilent(told, code)
+    assert.is((told as PoolError).code, code)
+  }
+  const reset = Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET', syscall: 'read' })
+  assert.is(
+    withoutData(new PoolError('CONNECTION_LOST', 'it broke: read ECONNRESET', { cause: reset })).message,
+    'it broke: read ECONNRESET',
+  )
+})
+
+test('of several causes in one, all must be of the system', () => {
+  const system = Object.assign(new Error('connect ECONNREFUSED ::1:1'), { code: 'ECONNREFUSED', syscall: 'connect' })
+  const all = new AggregateError([system, system], '')
+  assert.is(withoutData(new PoolError('CONNECT_FAILED', 'in vain', { cause: all })).cause, all)
+  const mixed = new AggregateError([system, new Error(secret('one'))], '')
+  assertSilent(withoutData(new PoolError('CONNECT_FAILED', 'in vain', { cause: mixed })), 'the error')
 })
 
 test('what is no error, and names and codes that are none, are told as nothing', () => {

@@ -1,10 +1,12 @@
 /** Servers, and modules of the user's, that quote what they were given: callers are told, observers are not. */
-import { handlersAt, type Pool, type PoolOptions, ReplyError, type RespReply, type RespRequest, resp } from '@cenote/pool-core'
+import { handlersAt, type Pool, type PoolOptions, protocolAt, ReplyError, type RespReply, type RespRequest, resp } from '@cenote/pool-core'
 import * as assert from 'uvu/assert'
 import { suite } from '../../../pool-worker/test/kit/kit.ts'
+import type * as quotingClient from '../fixtures/quoting-client.ts'
+import type * as quotingCodec from '../fixtures/quoting-codec.ts'
 import type * as secretHandlers from '../fixtures/secret-handlers.ts'
 import { listeningFor } from '../support/listening.ts'
-import { closing } from '../support/peers.ts'
+import { closing, echo, startPeer } from '../support/peers.ts'
 import { createPool } from '../support/pools.ts'
 import { assertSilent, CANARY, type Manners, observe, secret, startKeeper, textOf } from '../support/secrets.ts'
 
@@ -80,6 +82,72 @@ for (const shards of [0, 1]) {
       for (const seen of await observers.seen()) assertSilent(seen, 'an observer')
       observers.stop()
       assert.ok(error instanceof Error || ReplyError.is(error))
+    })
+  }
+}
+
+type Lines = Pool<string, string>
+
+const failed = async (work: Promise<unknown>): Promise<unknown> => work.catch((thrown: unknown) => thrown)
+const codec = (refuse?: string) =>
+  protocolAt<typeof quotingCodec>(new URL('../fixtures/quoting-codec.js', import.meta.url), refuse === undefined ? undefined : { refuse })
+const client = () => protocolAt<typeof quotingClient>(new URL('../fixtures/quoting-client.js', import.meta.url))
+
+/** Words that come to a caller, and to others, below an error that says something else. */
+const HANDED_ON: readonly {
+  readonly what: string
+  readonly protocol: () => ReturnType<typeof codec> | ReturnType<typeof client>
+  /** Returns the errors of its callers: of one who is told, and of others, who are not. */
+  readonly work: (pool: Lines) => Promise<{ readonly told: unknown; readonly others: readonly unknown[] }>
+}[] = [
+  {
+    what: 'what a hook threw, to those who are refused after it,',
+    protocol: () => codec(secret('greeting')),
+    work: async (pool) => {
+      await failed(pool.request('first'))
+      return { told: await failed(pool.request('second')), others: [] }
+    },
+  },
+  {
+    what: 'a reply that cannot be read, on a connection with other requests,',
+    protocol: () => codec(),
+    work: async (pool) => {
+      const [told, ...others] = await Promise.all(
+        [`bad ${secret('reply')}`, 'one', 'two'].map((request) => failed(pool.request(request, { timeoutMs: 5_000 }))),
+      )
+      return { told, others }
+    },
+  },
+  {
+    what: 'what a holder destroys his connection for',
+    protocol: () => codec(),
+    work: async (pool) => {
+      const lease = await pool.acquire()
+      const owed = failed(lease.request('one'))
+      lease.destroy(new Error(secret('holder')))
+      return { told: await owed, others: [] }
+    },
+  },
+  {
+    what: 'what a client library breaks its socket with',
+    protocol: client,
+    work: async (pool) => ({ told: await failed(pool.request(secret('request'))), others: [] }),
+  },
+]
+
+for (const shards of [0, 1]) {
+  for (const { what, protocol, work } of HANDED_ON) {
+    test(`${shards === 0 ? 'on the calling thread' : 'in a thread'}: ${what} is not quoted to observers`, async () => {
+      const channels = [calls('acquire'), calls('request'), calls('handler'), connects()]
+      const { port } = await open(startPeer(echo))
+      const options = { shards, maxConnections: 1, failFastAfter: 1 } as const
+      const pool = await open(createPool({ endpoint: `tcp://127.0.0.1:${port}`, protocol: protocol(), ...options }))
+      const observers = observe(pool as unknown as Pool, channels)
+      const { told, others } = await work(pool)
+      for (const seen of await observers.seen()) assertSilent(seen, 'an observer')
+      for (const other of others) assertSilent(other, "another's error")
+      observers.stop()
+      assert.match(textOf(told), CANARY)
     })
   }
 }
