@@ -30,6 +30,7 @@ function register(registry: Registry, pool: { readonly name: string; stats(): Po
   add(Gauge, 'connections', 'Connections by state.', ['state'], ({ idle, inUse, opening, resetting, closing }) =>
     Object.entries({ idle, inUse, opening, resetting, closing }).map(([state, count]) => [{ state }, count]),
   )
+  add(Gauge, 'connections_limit', 'Connections that there may be.', [], ({ limits }) => [[{}, limits.maxConnections]])
   add(Gauge, 'pending', 'Callers who wait.', ['for'], ({ pending }) => [
     [{ for: 'connection' }, pending.leases],
     [{ for: 'place' }, pending.requests],

@@ -297,12 +297,12 @@ export class Dispatch {
     this.sweepLater(ms)
   }
 
-  /** As it is at this moment. */
   /** How much the connections were used until now. */
   load(): LoadStats {
     return this.books.load(this.#world.now())
   }
 
+  /** As it is at this moment. */
   situation(): Situation {
     const { books } = this
     const { maxConnections, pipelining } = books.limits

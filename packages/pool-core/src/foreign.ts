@@ -44,7 +44,7 @@ const NONE: readonly (readonly [why: string, theirs: string])[] = [
   ["what a released connection needs is the protocol's reset", 'testOnReturn resetOnRelease'],
   ['promises are those of the language', 'Promise'],
   [
-    "a server's hint does not change the limit: idleTimeoutMs stays below it",
+    "a server's hint only shortens idleTimeoutMs: connection.keepAlive(ms) of a protocol or a handler, or release({ keepAliveMs })",
     'keepAliveMaxTimeout maxKeepAliveTimeout keepAliveTimeoutThreshold',
   ],
   ['requestTimeoutMs limits a request, idleTimeoutMs an idle connection', 'socketTimeout'],

@@ -52,7 +52,7 @@ export type {
 } from './option-types.ts'
 export type { Endings, FailedBy } from './outcomes.ts'
 export type { Pool } from './pool.ts'
-export type { Counters, EndpointStats, PoolStats, ShardStats } from './stats.ts'
+export type { Counters, EndpointStats, LimitStats, PoolStats, ShardStats } from './stats.ts'
 export type { ConnectionDump, PoolDump } from './telemetry/dump.ts'
 export type { EventArguments, LeakEvent, PoolEvents } from './telemetry/events.ts'
 export type { FlightEvent, FlightRecord, ShardFlight } from './telemetry/flight.ts'

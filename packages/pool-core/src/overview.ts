@@ -55,10 +55,12 @@ function statsOf(name: string, dispatch: Dispatch, bufferedBytes: number): PoolS
       delay: host === undefined ? { p50: 0, p99: 0, max: 0 } : lateness(host.delay),
     }
   })
+  const { maxConnections, minConnections, maxIdle, minIdle } = books.limits
   const pending = { leases: pendingLeases, requests: pendingRequests }
   const inFlight = numbers.requests.unsettled - pendingRequests - numbers.waitingAlone
   return {
     name,
+    limits: { maxConnections, minConnections, maxIdle, minIdle },
     ...counts,
     pending,
     inFlight,

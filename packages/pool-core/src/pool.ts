@@ -1,6 +1,6 @@
 /** The public face: checks arguments, types what goes in and out, and decides nothing. */
 import type { EventEmitter } from 'node:events'
-import { badOption, PoolError } from '@cenote/pool-worker'
+import { badOption } from '@cenote/pool-worker'
 import type { Advice } from './advise.ts'
 import {
   type AcquireOptions,
@@ -313,8 +313,7 @@ export class Pool<Req = never, Rep = never, Module = Record<never, never>> {
    * pool.recycle(({ createdAt }) => createdAt < Date.now() - 60_000)
    */
   recycle(predicate?: (connection: ConnectionInfo) => boolean): void {
-    if (predicate !== undefined && typeof predicate !== 'function')
-      throw new PoolError('BAD_OPTION', 'recycle: its argument must be a function')
+    if (predicate !== undefined && typeof predicate !== 'function') throw badOption('recycle', 'its argument must be a function')
     this.#coordinator.upkeep.recycle(predicate)
   }
 

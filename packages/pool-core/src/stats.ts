@@ -79,9 +79,18 @@ export interface Counters {
   readonly shardsLost: number
 }
 
+/** The limits in force: the options, or what `pool.resize()` has made of them. */
+export interface LimitStats {
+  readonly maxConnections: number
+  readonly minConnections: number
+  readonly maxIdle: number
+  readonly minIdle: number
+}
+
 /** What `pool.stats()` returns: all shards together, and each. */
 export interface PoolStats extends ConnectionCounts {
   readonly name: string
+  readonly limits: LimitStats
   /** Callers who wait: for a connection of their own, or for a place on a shared one. */
   readonly pending: { readonly leases: number; readonly requests: number }
   /** Requests that are with a connection and have not settled. */

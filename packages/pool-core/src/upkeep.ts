@@ -1,5 +1,5 @@
 /** What the pool's owner does to it while it works: waits until it is ready, resizes, recycles, pauses it. */
-import { PoolError, type World } from '@cenote/pool-worker'
+import { badOption, type World } from '@cenote/pool-worker'
 import { type Advice, advise, loadBetween } from './advise.ts'
 import type { LoadStats } from './books/load.ts'
 import type { Slot } from './books/slots.ts'
@@ -72,7 +72,7 @@ export class Upkeep {
     const load = this.#dispatch.load()
     const before = since?.load
     if (since !== undefined && !isEarlier(before, load))
-      throw new PoolError('BAD_OPTION', 'advise: its argument must be what stats() of this pool has returned')
+      throw badOption('advise', 'its argument must be what stats() of this pool has returned')
     const { maxConnections, minConnections } = books.limits
     return advise(before === undefined ? load : loadBetween(before, load), { maxConnections, minConnections })
   }

@@ -59,7 +59,8 @@ function statsOf(
 ): PoolStats {
   const times = { wait: NOTHING, connect: NOTHING, use: NOTHING }
   const { connections = 0, idle = 0, closing = 0 } = more
-  const now = { pending: { leases: 0, requests: 0 }, inFlight: 0, paused: false, bufferedBytes: 0 }
+  const limits = { maxConnections: 10, minConnections: 0, maxIdle: 10, minIdle: 0 }
+  const now = { limits, pending: { leases: 0, requests: 0 }, inFlight: 0, paused: false, bufferedBytes: 0 }
   return {
     name: 'it',
     ...EMPTY,

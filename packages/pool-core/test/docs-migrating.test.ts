@@ -62,6 +62,8 @@ for (const { library, names, shared = '' } of LIBRARIES) {
         const [, named, why] = /is unknown here(?:; Cenote's is (\S+)|, and Cenote has none: (.*))/.exec(refusal(option)) ?? []
         if (named !== undefined) assert.ok(answer.includes(named.replace(/\(.*$/, '')), `${option}: ${named}, not ${answer}`)
         else assert.ok(why !== undefined && answer.startsWith('none'), `${option}: ${answer}`)
+        for (const [call] of why?.matchAll(/\w+(?:\.\w+)?\([^)]*\)/g) ?? [])
+          assert.ok(answer.includes(call), `${option}: ${call}, not ${answer}`)
       }
   })
 }

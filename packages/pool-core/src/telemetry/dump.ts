@@ -104,7 +104,7 @@ export function takeDump(settings: Settings, dispatch: Dispatch, world: World, s
     at: new Date(performance.timeOrigin + now).toISOString(),
     uptimeMs: now - dispatch.flight.since,
     versions: { cenote: VERSION, node: process.versions.node },
-    options: shownOptions(settings),
+    options: shownOptions({ ...settings, ...stats.limits }),
     stats,
     connections: dispatch.links.flatMap((link) => [...(link?.lines() ?? [])].map((line) => describe(line, now))),
     pending: { count: stats.pending.leases + stats.pending.requests, oldestMs: longestWait(dispatch, now) },

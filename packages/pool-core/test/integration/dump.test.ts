@@ -84,6 +84,7 @@ for (const shards of [0, 1]) {
     pool.resize({ maxConnections: 3 })
     pool.recycle()
     const dump = pool.dump()
+    assert.equal([pool.stats().limits.maxConnections, dump.options.maxConnections], [3, 3], 'the limits are those in force')
     assert.equal(eventsOf(dump, 'callers'), ['queued', 'granted', 'queued', 'refused', 'granted', 'queued', 'expired', 'queued', 'aborted'])
     assert.equal(eventsOf(dump, 'pool'), ['shard-started', 'paused', 'resumed', 'resized', 'recycled'])
     const times = dump.recorder.callers.map(({ at }) => at)

@@ -37,6 +37,7 @@ test("prometheus: a scrape tells the pool's numbers, each time as they are", asy
     '# TYPE cenote_connections gauge',
     'cenote_connections{pool="example",state="idle"} 1',
     'cenote_connections{pool="example",state="inUse"} 0',
+    'cenote_connections_limit{pool="example"} 10',
     'cenote_pending{pool="example",for="connection"} 0',
     'cenote_requests_in_flight{pool="example"} 0',
     '# TYPE cenote_calls_total counter',
