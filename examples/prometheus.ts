@@ -1,5 +1,5 @@
 /**
- * A pool's numbers for Prometheus, through prom-client. `pool.stats()` is read whenever somebody scrapes; nothing is counted twice and
+ * A pool's numbers for Prometheus, through prom-client. `pool.stats()` is read once whenever somebody scrapes; nothing is counted twice and
  * nothing is measured in between.
  *
  *   ENDPOINT=tcp://127.0.0.1:6379 PORT=9464 node examples/prometheus.ts      (Node 22.18 or later; or build it first)
@@ -14,6 +14,12 @@ type Read = (stats: PoolStats) => Iterable<readonly [labels: Labels, value: numb
 
 /** Puts a pool's numbers into a registry. */
 function register(registry: Registry, pool: { readonly name: string; stats(): PoolStats }): void {
+  let stats: PoolStats | undefined
+  const look = (): PoolStats => {
+    if (stats === undefined) queueMicrotask(() => (stats = undefined)) // all metrics of a scrape are collected in one turn
+    stats ??= pool.stats()
+    return stats
+  }
   const add = (Kind: typeof Counter | typeof Gauge, name: string, help: string, labelNames: string[], read: Read): void => {
     new Kind({
       name: `cenote_${name}`,
@@ -22,7 +28,7 @@ function register(registry: Registry, pool: { readonly name: string; stats(): Po
       registers: [registry],
       collect() {
         this.reset() // the pool counts: each scrape tells its numbers as they are
-        for (const [labels, value] of read(pool.stats())) this.inc({ pool: pool.name, ...labels }, value)
+        for (const [labels, value] of read(look())) this.inc({ pool: pool.name, ...labels }, value)
       },
     })
   }
@@ -36,8 +42,8 @@ function register(registry: Registry, pool: { readonly name: string; stats(): Po
     [{ for: 'place' }, pending.requests],
   ])
   add(Gauge, 'requests_in_flight', 'Requests with a connection.', [], ({ inFlight }) => [[{}, inFlight]])
-  add(Gauge, 'shard_utilization', "Busy share of a shard's event loop.", ['shard'], ({ shards }) =>
-    shards.map(({ shard, utilization }) => [{ shard }, utilization]),
+  add(Counter, 'shard_busy_seconds_total', "Busy time of a shard's event loop: its rate is the busy share.", ['shard'], ({ shards }) =>
+    shards.map(({ shard, busyMs }) => [{ shard }, busyMs / 1000]),
   )
   add(Counter, 'calls_total', 'Calls by how they ended.', ['kind', 'outcome'], ({ counters: { ended } }) =>
     Object.entries(ended).flatMap(([kind, outcomes]) => Object.entries(outcomes).map(([outcome, count]) => [{ kind, outcome }, count])),

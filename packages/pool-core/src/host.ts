@@ -4,6 +4,12 @@ import type { MessagePort } from 'node:worker_threads'
 import { type Bell, type LinkMemory, notCloneable, PoolError, type Settled, type ShardControl, type ShardInfo } from '@cenote/pool-worker'
 import { type Remote, wrap } from 'comlink'
 
+/** How long an event loop has been there, and how much of that it was busy: both only grow. */
+export interface BusyTime {
+  readonly busyMs: number
+  readonly elapsedMs: number
+}
+
 /** A started shard, for as long as it lives. */
 export interface ShardHost {
   readonly info: ShardInfo
@@ -14,8 +20,8 @@ export interface ShardHost {
    * @throws PoolError `SHARD_LOST`: the shard ended first. `NOT_CLONEABLE`: the input cannot cross, and nothing was sent.
    */
   execute(callId: number, name: string, input: unknown): Promise<Settled<unknown>>
-  /** Share of time in which the shard's event loop was busy since the last look: 0 to 1. */
-  utilization(): number
+  /** How long the shard's event loop was busy since its start; whoever looks sees the same. */
+  busy(): BusyTime
   /** How late the shard's event loop has been since its start. */
   readonly delay: Histogram
   /** Whether the shard keeps the process alive though no control call is under way. */
@@ -121,13 +127,11 @@ function isCloneError(error: unknown): error is Error {
   return error instanceof Error && error.name === 'DataCloneError'
 }
 
-/** Looks at an event loop's utilization: what was since the look before. */
-export function utilizationOf(look: EventLoopUtilityFunction): () => number {
-  let before = look()
+/** Looks at an event loop's time, from now on. */
+export function busyTimeOf(look: EventLoopUtilityFunction): () => BusyTime {
+  const start = look()
   return () => {
-    const now = look()
-    const { utilization } = look(now, before)
-    before = now
-    return Number.isFinite(utilization) ? Math.min(1, Math.max(0, utilization)) : 0 // between two threads' clocks it may come out a little below 0
+    const { active, idle } = look(look(), start)
+    return { busyMs: Math.max(0, active), elapsedMs: Math.max(0, active + idle) } // between two threads' clocks it may come out a little below 0
   }
 }

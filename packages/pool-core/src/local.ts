@@ -1,7 +1,7 @@
 /** `shards: 0`: one life of a shard on the calling thread, behind the same interface as a thread. */
 import { MessageChannel } from 'node:worker_threads'
 import { Control, exposeControl, localBells, type Shard, type ShardSettings, startShard, type World } from '@cenote/pool-worker'
-import { RemoteControl, type ShardHost, utilizationOf } from './host.ts'
+import { busyTimeOf, RemoteControl, type ShardHost } from './host.ts'
 import type { Settings } from './options.ts'
 import { type ShardLife, shardMemory } from './thread.ts'
 
@@ -66,7 +66,7 @@ export class LocalLife implements ShardLife {
       memory,
       bell: this.#bells[0],
       execute: (callId, name, input) => control.execute(callId, name, input),
-      utilization: utilizationOf(performance.eventLoopUtilization),
+      busy: busyTimeOf(performance.eventLoopUtilization),
       delay: shard.delay,
       setRef: (on) => control.setRef(on),
       end: (cause) => void this.destroy(cause),

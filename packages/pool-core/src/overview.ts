@@ -48,10 +48,13 @@ function statsOf(name: string, dispatch: Dispatch, bufferedBytes: number): PoolS
   const { perShard, pendingLeases, pendingRequests, probing: _, ...counts } = books.counts()
   const shards = perShard.map(({ live, suspect, ...shard }): ShardStats => {
     const host = links[shard.shard]?.host
+    const { busyMs, elapsedMs } = host?.busy() ?? { busyMs: 0, elapsedMs: 0 }
     return {
       ...shard,
       state: suspect ? 'suspect' : live ? 'live' : 'restarting',
-      utilization: host?.utilization() ?? 0,
+      utilization: elapsedMs > 0 ? Math.min(1, busyMs / elapsedMs) : 0,
+      busyMs,
+      elapsedMs,
       delay: host === undefined ? { p50: 0, p99: 0, max: 0 } : lateness(host.delay),
     }
   })

@@ -15,8 +15,11 @@ export interface ShardStats extends ConnectionCounts {
   readonly state: 'live' | 'suspect' | 'restarting'
   /** Handlers that run. */
   readonly handlers: number
-  /** Share of time in which its event loop was busy, since the last look: 0 to 1. */
+  /** Share of time in which its event loop was busy, since it started: 0 to 1. */
   readonly utilization: number
+  /** The same in milliseconds, which subtract: of how long it has been there, how long it was busy. A new life begins at 0. */
+  readonly busyMs: number
+  readonly elapsedMs: number
   /** How late its event loop was, in milliseconds, since it started. */
   readonly delay: { readonly p50: number; readonly p99: number; readonly max: number }
 }

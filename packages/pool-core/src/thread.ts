@@ -20,7 +20,7 @@ import {
   type World,
 } from '@cenote/pool-worker'
 import { Piscina } from 'piscina'
-import { RemoteControl, type ShardHost, utilizationOf } from './host.ts'
+import { busyTimeOf, RemoteControl, type ShardHost } from './host.ts'
 import type { Settings } from './options.ts'
 
 /** One life of a shard, from the attempt to start it until its port has closed. */
@@ -206,7 +206,7 @@ export class ThreadLife implements ShardLife {
       memory: this.#memory,
       bell: this.#bell,
       execute: (callId, name, input) => control.execute(callId, name, input),
-      utilization: utilizationOf((now, before) => (thread ?? globalThis).performance.eventLoopUtilization(now, before)),
+      busy: busyTimeOf((now, before) => (thread ?? globalThis).performance.eventLoopUtilization(now, before)),
       delay,
       setRef: (on) => control.setRef(on),
       end: (cause) => void this.destroy(cause),

@@ -12,7 +12,16 @@ const test = suite('after every test')
 
 const NOTHING = { count: 0, mean: 0, p50: 0, p90: 0, p99: 0, max: 0 }
 const EMPTY = { connections: 0, idle: 0, opening: 0, inUse: 0, resetting: 0, closing: 0 }
-const SHARD: ShardStats = { ...EMPTY, shard: 0, state: 'restarting', handlers: 0, utilization: 0, delay: { p50: 0, p99: 0, max: 0 } }
+const SHARD: ShardStats = {
+  ...EMPTY,
+  shard: 0,
+  state: 'restarting',
+  handlers: 0,
+  utilization: 0,
+  busyMs: 0,
+  elapsedMs: 0,
+  delay: { p50: 0, p99: 0, max: 0 },
+}
 
 const ALL = { succeeded: 1, failed: 1, aborted: 1 }
 

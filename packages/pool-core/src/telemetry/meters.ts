@@ -65,7 +65,11 @@ function observeAll(
   result.observe(on.inFlight, inFlight, pool)
   result.observe(on.buffered, bufferedBytes, pool)
   for (const { endpoint, connections } of endpoints) result.observe(on.endpoint, connections, { ...pool, [ATTRIBUTES.endpoint]: endpoint })
-  for (const { shard, utilization } of shards) result.observe(on.utilization, utilization, { ...pool, [ATTRIBUTES.shard]: shard })
+  for (const { shard, utilization, busyMs } of shards) {
+    const ofShard = { ...pool, [ATTRIBUTES.shard]: shard }
+    result.observe(on.busyTime, busyMs / 1000, ofShard)
+    result.observe(on.utilization, utilization, ofShard)
+  }
 }
 
 function observablesOf<Metrics extends Readonly<Record<string, Metric>>>(

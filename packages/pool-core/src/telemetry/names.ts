@@ -39,7 +39,8 @@ export const OWN_METRICS = {
   closed: { name: 'cenote.connections.closed', kind: 'counter', unit: '{connection}', description: 'Connections that ended, and why.' },
   buffered: { name: 'cenote.buffered', kind: 'upDownCounter', unit: 'By', description: 'Bytes that wait on the calling thread.' },
   endpoint: { name: 'cenote.endpoint.connections', kind: 'upDownCounter', unit: '{connection}', description: 'By endpoint.' },
-  utilization: { name: 'cenote.shard.utilization', kind: 'gauge', unit: '1', description: "Busy share of a shard's event loop." },
+  busyTime: { name: 'cenote.shard.busy_time', kind: 'counter', unit: 's', description: "Busy time of a shard's event loop." },
+  utilization: { name: 'cenote.shard.utilization', kind: 'gauge', unit: '1', description: 'Its busy share, since the shard started.' },
 } as const
 
 /** Attributes; the first two go behind a prefix. */

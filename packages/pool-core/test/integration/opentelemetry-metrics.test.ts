@@ -74,6 +74,8 @@ function assertEqualsStats(read: Read, stats: PoolStats, connection: string, nam
   for (const { shard } of stats.shards) {
     const busy = numberOf(read, 'cenote.shard.utilization', { ...pool, 'cenote.shard': shard })
     assert.ok(busy !== undefined && busy >= 0 && busy <= 1, `${busy}`)
+    const busyTime = numberOf(read, 'cenote.shard.busy_time', { ...pool, 'cenote.shard': shard })
+    assert.ok(busyTime !== undefined && busyTime >= 0, `${busyTime}`)
   }
 }
 
