@@ -130,6 +130,7 @@ export class Coordinator implements LinkMailbox {
   gone(): void {
     const { books } = this.#dispatch
     for (const { shard } of books.counts().perShard) books.removeShard(shard, this.#world.now())
+    this.overview.closed()
   }
 
   // What shards tell.

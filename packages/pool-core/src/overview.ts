@@ -15,6 +15,7 @@ export class Overview {
   readonly #world: World
   readonly #dispatch: Dispatch
   readonly #buffered: Buffered
+  readonly #whenClosed: Set<() => void> = new Set()
 
   constructor(settings: Settings, world: World, dispatch: Dispatch, buffered: Buffered) {
     this.#settings = settings
@@ -38,7 +39,12 @@ export class Overview {
   /** For instruments. */
   inside(): Inside {
     const { traces, numbers, books } = this.#dispatch
-    return { name: this.#settings.name, traces, numbers, limits: books.limits, stats: () => this.stats() }
+    return { name: this.#settings.name, traces, numbers, limits: books.limits, stats: () => this.stats(), whenClosed: this.#whenClosed }
+  }
+
+  /** The pool has closed. */
+  closed(): void {
+    for (const tell of this.#whenClosed) queueMicrotask(tell)
   }
 }
 

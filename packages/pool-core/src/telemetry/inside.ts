@@ -12,6 +12,8 @@ export interface Inside {
   /** As they are at the moment. */
   readonly limits: { readonly maxConnections: number; readonly maxIdle: number; readonly minIdle: number }
   stats(): PoolStats
+  /** Called when the pool has closed, each in a microtask of its own. */
+  readonly whenClosed: Set<() => void>
 }
 
 const insides = new WeakMap<object, Inside>()

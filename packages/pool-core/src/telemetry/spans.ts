@@ -12,7 +12,7 @@ import { CallTrace, ConnectTrace } from './traces.ts'
  * Makes a span of each operation of a pool, a child of what is active where it begins.
  *
  * @param system - `db.system.name`, if it is known.
- * @returns What ends it; spans that have begun then are never ended.
+ * @returns What ends it, and the spans that have begun.
  */
 export function spanPool(inside: Inside, system: string | undefined, provider: TracerProvider): () => void {
   const tracer = provider.getTracer('cenote', VERSION)
@@ -36,7 +36,7 @@ function follow<T extends object>(
   { traces }: Inside,
   attributes: Attributes,
 ): () => void {
-  const spans = new WeakMap<object, Span>()
+  const spans = new Map<object, Span>()
   const begin = (trace: unknown): void => {
     if ((trace instanceof CallTrace || trace instanceof ConnectTrace) && trace.isOf(traces))
       spans.set(trace, tracer.startSpan(name, { kind, attributes }, context.active()))
@@ -55,6 +55,8 @@ function follow<T extends object>(
   return () => {
     start.unsubscribe(begin)
     asyncEnd.unsubscribe(end)
+    for (const span of spans.values()) span.end() // of how it goes on nothing is known
+    spans.clear()
   }
 }
 

@@ -1,11 +1,11 @@
 import { tracingChannel } from 'node:diagnostics_channel'
 import { instrument } from '@cenote/pool-core/opentelemetry'
-import { type Attributes, context, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
+import { type Attributes, context, type MeterProvider, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
 import type { ReadableSpan } from '@opentelemetry/sdk-trace-base'
 import * as assert from 'uvu/assert'
 import { rejects, suite } from '../../../pool-worker/test/kit/kit.ts'
 import { freePort } from '../../../pool-worker/test/kit/servers.ts'
-import { collectSpans, keepContexts } from '../support/otel.ts'
+import { collectMetrics, collectSpans, keepContexts } from '../support/otel.ts'
 import { closing, echo, startPeer } from '../support/peers.ts'
 import { createPool } from '../support/pools.ts'
 import { sessionsFor } from '../support/sessions.ts'
@@ -116,6 +116,58 @@ test('a unix socket is told of as one', async () => {
   assert.is(attributes?.['server.port'], undefined)
 })
 
+const NAMES = ['acquire', 'connect', 'request', 'handler'] as const
+const heard = (): boolean =>
+  NAMES.map((name) => tracingChannel(`cenote:${name}`)).some(({ start, asyncEnd }) => start.hasSubscribers || asyncEnd.hasSubscribers)
+
+test('spans that have begun end when telling ends', async () => {
+  const { provider, ended } = collectSpans()
+  const pool = await open({ shards: 1, maxConnections: 1 })
+  const stop = instrument(pool, { meterProvider: false, tracerProvider: provider })
+  await pool.use(async () => {
+    const waiting = pool.acquire()
+    const before = namesOf(ended())
+    stop()
+    assert.equal(namesOf(ended()).slice(before.length), ['cenote.acquire'])
+    setImmediate(() => void waiting.then((lease) => lease.release()))
+  })
+  await pool.use(() => undefined)
+  assert.equal(namesOf(ended()).filter((name) => name === 'cenote.acquire').length, 2, 'none ends twice')
+})
+
+test('telling ends with the pool; the same provider is not told of it twice', async () => {
+  const { provider, ended } = collectSpans()
+  const metrics = collectMetrics().provider
+  const observing = new Set<unknown>()
+  const meterProvider: MeterProvider = {
+    getMeter(...named) {
+      const meter = metrics.getMeter(...named)
+      meter.addBatchObservableCallback = (callback) => void observing.add(callback)
+      meter.removeBatchObservableCallback = (callback) => void observing.delete(callback)
+      return meter
+    },
+  }
+  const pool = await open({ shards: 1 })
+  const stop = instrument(pool, { meterProvider, tracerProvider: provider })
+  for (const options of [
+    { meterProvider, tracerProvider: false },
+    { meterProvider: false, tracerProvider: provider },
+  ] as const) {
+    const error = await rejects(
+      Promise.resolve().then(() => instrument(pool, options)),
+      'BAD_OPTION',
+    )
+    assert.match(error.message, /^(meter|tracer)Provider: is told of this pool already$/)
+  }
+  stop()
+  instrument(pool, { meterProvider, tracerProvider: provider })
+  await pool.request('one')
+  assert.equal([observing.size, heard()], [1, true])
+  await pool.close()
+  assert.equal([observing.size, heard()], [0, false])
+  assert.equal(namesOf(ended()).sort(), ['cenote.connect', 'cenote.request'])
+})
+
 test('another pool is not told of, and after its end nobody listens', async () => {
   const { provider, ended } = collectSpans()
   const [pool, other] = [await open(), await open()]
@@ -126,8 +178,7 @@ test('another pool is not told of, and after its end nobody listens', async () =
   stop()
   await pool.request('one')
   assert.equal(ended(), [])
-  for (const name of ['acquire', 'connect', 'request', 'handler'])
-    assert.not.ok(tracingChannel(`cenote:${name}`).start.hasSubscribers || tracingChannel(`cenote:${name}`).asyncEnd.hasSubscribers)
+  assert.not.ok(heard())
 })
 
 test.run()
