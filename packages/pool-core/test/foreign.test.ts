@@ -30,6 +30,11 @@ test('no answer names what does not exist', () => {
   for (const answer of ANSWERS) assert.ok(there.includes(answer.replace(/\(.*\)$/, '')), answer)
 })
 
+test("what is said of a server's hint about keep-alive names the calls that take one", () => {
+  for (const name of ['keepAliveMaxTimeout', 'maxKeepAliveTimeout', 'keepAliveTimeoutThreshold'])
+    for (const call of ['connection.keepAlive(ms)', 'release({ keepAliveMs })']) assert.ok(refusal(name).includes(call), refusal(name))
+})
+
 test("other pools' names are not ours to shadow", () => {
   const ours: readonly string[] = OPTION_NAMES
   for (const { names } of LIBRARIES) for (const name of names.split(' ')) assert.not.ok(ours.includes(name), name)

@@ -274,7 +274,7 @@ for (const shards of [0, 1]) {
 test('resize, recycle, pause and resume refuse what they cannot do, and a closed pool', async () => {
   const pool = await open({ shards: 0 })
   const refused = (action: () => unknown, code: string): void =>
-    assert.throws(action, (error: unknown) => PoolError.is(error) && error.code === code)
+    assert.throws(action, (error: unknown) => PoolError.is(error) && error.code === code && error.outcome === 'not-sent')
   for (const sizes of [
     undefined,
     5,
