@@ -39,7 +39,8 @@ for (const shards of [0, 2]) {
     const pool = await open({ endpoint, shards, maxConnections: 6, minConnections: 6, pipelining: 8 })
     await pool.ready()
     const answers = await Promise.all(Array.from({ length: 300 }, (_, request) => pool.request(`${request}`)))
-    for (const { name } of three) assert.ok(count(answers, name) > 30, `${name} answered ${count(answers, name)} of 300`)
+    // The first 48 fill every connection; of the others whoever answers sooner gets more.
+    for (const { name } of three) assert.ok(count(answers, name) >= 16, `${name} answered ${count(answers, name)} of 300`)
     assert.equal(
       told(pool, 'counters').map(({ requests }) => requests),
       three.map(({ name }) => count(answers, name)),
