@@ -4,7 +4,7 @@ import type { Cell } from './cells.ts'
 import type { Effects } from './effects.ts'
 import { beginRest } from './keep-alive.ts'
 import type { Site, Sites } from './sites.ts'
-import { count, emptyTally, ShardSlots, type Slot, SlotList, type SlotState, type Tally } from './slots.ts'
+import { count, emptyTally, livingIn, ShardSlots, type Slot, SlotList, type SlotState, type Tally } from './slots.ts'
 
 /** What placement must know of the limits. */
 export interface PlacementLimits {
@@ -51,8 +51,7 @@ export class Placement {
 
   /** Connections that are not on their way out. */
   get living(): number {
-    const { opening, probing, idle, shared, leased, resetting } = this.tally
-    return opening + probing + idle + shared + leased + resetting
+    return livingIn(this.tally)
   }
 
   /** Connections that somebody will be served by as soon as they are ready. */

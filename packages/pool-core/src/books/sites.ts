@@ -5,7 +5,7 @@ import { Balancer, type Balancing, type Candidate } from './balancer.ts'
 import { Cell } from './cells.ts'
 import { type EjectionLimits, type Fault, Faults } from './faults.ts'
 import { Latency } from './latency.ts'
-import { emptyTally, type ShardSlots, type Tally } from './slots.ts'
+import { emptyTally, livingIn, type ShardSlots, type Tally } from './slots.ts'
 
 /** One of a list of endpoints. */
 export interface ListedEndpoint {
@@ -65,8 +65,7 @@ export class Site implements Candidate {
 
   /** Connections that are not on their way out. */
   get living(): number {
-    const { opening, probing, idle, shared, leased, resetting } = this.tally
-    return opening + probing + idle + shared + leased + resetting
+    return livingIn(this.tally)
   }
 
   /** Connections that somebody will be served by as soon as they are ready. A connect after a failed one is no more than a hope. */

@@ -46,6 +46,11 @@ export function count(tally: Tally, state: SlotState, by: number): void {
   }
 }
 
+/** How many are not on their way out. */
+export function livingIn({ opening, probing, idle, shared, leased, resetting }: Tally): number {
+  return opening + probing + idle + shared + leased + resetting
+}
+
 /** One place for a connection. The object is reused: `serial` tells one connection from the next. Written by the books alone. */
 export class Slot {
   readonly home: ShardSlots
