@@ -1,0 +1,46 @@
+/* What both programs share: errors that end them, and sockets set up for epoll. */
+#ifndef CENOTE_COMMON_H
+#define CENOTE_COMMON_H
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* Says which call failed and why, and ends the program. */
+static inline void fail(const char *what) {
+  perror(what);
+  exit(1);
+}
+
+/* As many descriptors as the system lets this user have. */
+static inline void raise_descriptor_limit(void) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) fail("getrlimit");
+  limit.rlim_cur = limit.rlim_max;
+  if (setrlimit(RLIMIT_NOFILE, &limit) != 0) fail("setrlimit");
+}
+
+static inline void set_up(int fd) {
+  int on = 1;
+  if (fcntl(fd, F_SETFL, O_NONBLOCK) != 0) fail("fcntl");
+  if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0) fail("TCP_NODELAY");
+}
+
+/* Adds a descriptor to what is watched, or changes what it is watched for. */
+static inline void watch(int epoll, int operation, int fd, uint32_t events, void *data) {
+  struct epoll_event event = {.events = events, .data = {.ptr = data}};
+  if (epoll_ctl(epoll, operation, fd, &event) != 0) fail(fd == STDIN_FILENO ? "standard input (a pipe is needed)" : "epoll_ctl");
+}
+
+/* Whether an operation on a socket only has to be tried again later. */
+static inline int not_now(void) { return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR; }
+
+#endif

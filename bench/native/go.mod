@@ -1,0 +1,3 @@
+module cenote/bench/native
+
+go 1.19
