@@ -175,7 +175,7 @@ async function report(
     spreads.map(([name]) => name),
     [{ title: 'Until each was told', unit: 'ms, less is better', values, print: readable }],
   )
-  const paths = await writeResults(out, 'cancel', result, svg)
+  const paths = await writeResults(out, 'cancel', result, { cancel: svg })
   progress.print(`Results: ${paths.join(', ')}`)
   return demanded && missed.length > 0 ? 1 : 0
 }

@@ -1,7 +1,8 @@
-/** One client of the redis comparison as a process. */
-import { Contender, type ContenderRequest, type RoundReport } from './compare/contender.ts'
+/** One contender of a comparison as a process. */
+import { ContenderProcess, type ContenderRequest } from './compare/contenders/contender.ts'
+import type { Figures } from './compare/scenario.ts'
 import { serveParent } from './process/child.ts'
 
-const contender = new Contender()
+const contender = new ContenderProcess()
 
-serveParent<ContenderRequest, RoundReport | undefined>((request) => contender.answer(request))
+serveParent<ContenderRequest, Figures>((request) => contender.answer(request))

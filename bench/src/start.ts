@@ -151,7 +151,7 @@ async function report(options: Options, runs: readonly RunReport[], keys: readon
     checks,
     runs: runs.map(withoutAnswers),
   }
-  const paths = await writeResults(OUT, 'main-job', result, figuresChart(figures))
+  const paths = await writeResults(OUT, 'main-job', result, { 'main-job': figuresChart(figures) })
   progress.print(`Results: ${paths.join(', ')}`)
   return different !== undefined || (options.assert && checks.some(({ kept }) => !kept)) ? 1 : 0
 }

@@ -46,7 +46,12 @@ export class LoopDelaySampler {
     clearTimeout(this.#timer)
   }
 
-  /** What was seen since the floor was measured. */
+  /** Forgets what was seen, not the floor. */
+  reset(): void {
+    this.#histogram.reset()
+  }
+
+  /** What was seen since the floor was measured, or since the last reset. */
   read(): LoopDelay {
     const less = (microseconds: number) => Math.max(0, microseconds / MICROSECONDS - this.#floorMs)
     return { p50Ms: less(this.#histogram.percentile(50)), p99Ms: less(this.#histogram.percentile(99)), maxMs: less(this.#histogram.max) }

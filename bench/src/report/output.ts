@@ -3,13 +3,18 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-/** Writes `<name>.json` and `<name>.svg` into a folder; their paths from where the user stands. */
-export async function writeResults(folder: URL, name: string, result: object, svg: string): Promise<string[]> {
+/** Writes `<name>.json` and the charts, by name, as SVG into a folder; their paths from where the user stands. */
+export async function writeResults(folder: URL, name: string, result: object, charts: Readonly<Record<string, string>>): Promise<string[]> {
   await mkdir(folder, { recursive: true })
-  const [json, chart] = [new URL(`${name}.json`, folder), new URL(`${name}.svg`, folder)]
+  const json = new URL(`${name}.json`, folder)
   await writeFile(json, `${JSON.stringify(result, undefined, 2)}\n`)
-  await writeFile(chart, svg)
-  return [json, chart].map(readablePath)
+  const written = [json]
+  for (const [chart, svg] of Object.entries(charts)) {
+    const url = new URL(`${chart}.svg`, folder)
+    await writeFile(url, svg)
+    written.push(url)
+  }
+  return written.map(readablePath)
 }
 
 /** A file's path from the current folder, or the whole one if that is shorter. */

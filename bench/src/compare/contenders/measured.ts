@@ -1,0 +1,112 @@
+/** What all contenders measure of themselves, and the closed loop that most of them run. */
+import { createHistogram, type RecordableHistogram } from 'node:perf_hooks'
+import { mainThreadCpuMs, processCpuMs } from '../../measure/cpu.ts'
+import { LoopDelaySampler } from '../../measure/loop-delay.ts'
+import { peakRssBytes } from '../../measure/memory.ts'
+
+const FLOOR_MS = 200
+const MIB = 2 ** 20
+const MICROSECONDS = 1_000
+
+/** The figures of a round that was `measured`. */
+export type Measured = Readonly<
+  Record<
+    | 'requests'
+    | 'elapsedMs'
+    | 'requestsPerSecond'
+    /** Of the main thread alone where the system tells (Linux), else of the process. */
+    | 'mainCpuMicrosecondsPerRequest'
+    /** Of all threads of the process. */
+    | 'cpuMicrosecondsPerRequest'
+    | 'peakRssMib',
+    number
+  >
+> & {
+  /** What a timer set for each millisecond was kept waiting, less the median of an idle loop. */
+  readonly loopDelayP99Ms?: number
+}
+
+let sampler: LoopDelaySampler | undefined // one for the process: its floor is measured once, before the warm-up round
+
+/**
+ * Measures `work`, which gives how many requests it made.
+ *
+ * @param loopDelay - False: no delay is sampled, so that no timer wakes a process whose sleep is measured.
+ */
+export async function measured(work: () => Promise<number>, { loopDelay = true } = {}): Promise<Measured> {
+  if (!loopDelay) return await costOf(work)
+  sampler ??= await idleSampler()
+  sampler.start()
+  const cost = await costOf(work)
+  await new Promise((resolve) => setTimeout(resolve, 2)) // lets the sampler see a pause that has just ended
+  sampler.stop()
+  const loopDelayP99Ms = sampler.read().p99Ms
+  sampler.reset()
+  return { ...cost, loopDelayP99Ms }
+}
+
+async function idleSampler(): Promise<LoopDelaySampler> {
+  const made = new LoopDelaySampler()
+  await made.measureFloor(FLOOR_MS)
+  return made
+}
+
+async function costOf(work: () => Promise<number>): Promise<Measured> {
+  const [start, startMain, startAll] = [performance.now(), mainThreadCpuMs(), processCpuMs()]
+  const requests = await work()
+  const elapsedMs = performance.now() - start
+  return {
+    requests,
+    elapsedMs,
+    requestsPerSecond: (requests / elapsedMs) * 1_000,
+    mainCpuMicrosecondsPerRequest: ((mainThreadCpuMs() - startMain) / requests) * MICROSECONDS,
+    cpuMicrosecondsPerRequest: ((processCpuMs() - startAll) / requests) * MICROSECONDS,
+    peakRssMib: peakRssBytes() / MIB,
+  }
+}
+
+/**
+ * A closed loop: so many callers, each with one call at a time, until the time is over; then those under way are waited for.
+ *
+ * @param call - Makes one call and looks at its reply. `turn` counts the caller's calls.
+ * @param latency - Hears how long each call took.
+ * @returns How many calls were made.
+ */
+export async function closedLoop(
+  callers: number,
+  roundMs: number,
+  call: (caller: number, turn: number) => Promise<void>,
+  latency?: Latency,
+): Promise<number> {
+  const end = performance.now() + roundMs
+  let calls = 0
+  const caller = async (index: number) => {
+    let before = performance.now()
+    for (let turn = 0; before < end; turn++) {
+      await call(index, turn)
+      calls++
+      const now = performance.now()
+      latency?.record(now - before)
+      before = now
+    }
+  }
+  await Promise.all(Array.from({ length: callers }, (_, index) => caller(index)))
+  return calls
+}
+
+/** Latencies of one round. */
+export class Latency {
+  #histogram: RecordableHistogram = createHistogram({ lowest: 1, highest: 60_000_000_000, figures: 3 })
+
+  record(ms: number): void {
+    this.#histogram.record(Math.max(1, Math.round(ms * 1e6)))
+  }
+
+  read(): Readonly<Record<'latencyP50Microseconds' | 'latencyP99Microseconds' | 'latencyMaxMicroseconds', number>> {
+    return {
+      latencyP50Microseconds: this.#histogram.percentile(50) / 1e3,
+      latencyP99Microseconds: this.#histogram.percentile(99) / 1e3,
+      latencyMaxMicroseconds: this.#histogram.max / 1e3,
+    }
+  }
+}

@@ -1,0 +1,34 @@
+/** GETs of small values by many callers, every value verified: the work that all Redis clients do. */
+import type { Contender } from './contender.ts'
+import { closedLoop, measured } from './measured.ts'
+
+/** What every Redis client is told. */
+export interface RespSetup {
+  readonly port: number
+  readonly callers: number
+}
+
+/** How many keys there are. */
+export const KEYS = 1024
+/** Length of each value. */
+export const VALUE_BYTES = 64
+
+const STEP = 7 // callers begin at different keys
+
+/** Twelve digits: `redis-benchmark` makes such of its random numbers. */
+export const keyAt = (index: number): string => `cenote-bench:${String(index).padStart(12, '0')}`
+
+export const valueAt = (index: number): string => `value of key ${index} `.padEnd(VALUE_BYTES, '0123456789abcdef')
+
+const KEY_NAMES = Array.from({ length: KEYS }, (_, index) => keyAt(index))
+const VALUES = Array.from({ length: KEYS }, (_, index) => valueAt(index))
+
+/** A client's rounds. */
+export function gets(get: (key: string) => Promise<unknown>, { callers }: RespSetup, close: () => Promise<void>): Contender {
+  const call = async (caller: number, turn: number) => {
+    const index = (caller * STEP + turn) % KEYS
+    const value = await get(KEY_NAMES[index] ?? '')
+    if (value !== VALUES[index]) throw new Error(`${KEY_NAMES[index]}: a wrong value arrived: ${String(value)}`)
+  }
+  return { round: (roundMs) => measured(() => closedLoop(callers, roundMs, call)), close }
+}
