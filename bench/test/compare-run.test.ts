@@ -10,7 +10,7 @@ import { suite } from '../../packages/pool-worker/test/kit/kit.ts'
 import { haveRedis } from '../../packages/pool-worker/test/kit/servers.ts'
 import { SCENARIOS } from '../src/compare/scenarios/index.ts'
 
-const test = suite('compare: every scenario runs')
+const test = suite('compare: every scenario runs', { timeoutMs: 120_000 }) // the first one may have to compile peers in C and Go
 const PROGRAM = fileURLToPath(new URL('../dist/main.js', import.meta.url))
 const folder = mkdtempSync(join(tmpdir(), 'cenote-compare-'))
 const NEEDS_REDIS = ['resp']
@@ -45,6 +45,7 @@ for (const { name, stages } of SCENARIOS) {
         assert.is(entrant.rounds.length, 1)
         assert.ok(entrant.spreads[stage.measures[0].key], `${entrant.id} has its first figure`)
       }
+      for (const { name: peer, why } of stage.missing) assert.ok(peer && why)
       for (const ratio of stage.ratios) assert.ok(Number.isFinite(ratio.median) || ratio.unmeasured, ratio.text)
       const chart = stages.length === 1 ? `compare-${name}.svg` : `compare-${name}-${stage.name}.svg`
       assert.match(readFileSync(join(folder, chart), 'utf8'), /^<svg/)

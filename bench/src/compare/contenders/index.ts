@@ -1,6 +1,13 @@
 /** All contenders by name. Each is loaded in its own process alone, with the library that it measures. */
 
 export const CONTENDERS = {
+  'acquire-cenote': () => import('./acquire-cenote.ts'),
+  'acquire-generic-pool': () => import('./acquire-generic-pool.ts'),
+  'acquire-tarn': () => import('./acquire-tarn.ts'),
+  'echo-cenote': () => import('./echo-cenote.ts'),
+  'echo-generic-pool': () => import('./echo-generic-pool.ts'),
+  'echo-stack': () => import('./echo-stack.ts'),
+  'echo-tarn': () => import('./echo-tarn.ts'),
   'resp-cenote': () => import('./resp-cenote.ts'),
   'resp-ioredis': () => import('./resp-ioredis.ts'),
   'resp-node-redis': () => import('./resp-node-redis.ts'),

@@ -37,12 +37,14 @@ export async function measured(work: () => Promise<number>, { loopDelay = true }
   if (!loopDelay) return await costOf(work)
   sampler ??= await idleSampler()
   sampler.start()
-  const cost = await costOf(work)
-  await new Promise((resolve) => setTimeout(resolve, 2)) // lets the sampler see a pause that has just ended
-  sampler.stop()
-  const loopDelayP99Ms = sampler.read().p99Ms
-  sampler.reset()
-  return { ...cost, loopDelayP99Ms }
+  try {
+    const cost = await costOf(work)
+    await new Promise((resolve) => setTimeout(resolve, 2)) // lets the sampler see a pause that has just ended
+    return { ...cost, loopDelayP99Ms: sampler.read().p99Ms }
+  } finally {
+    sampler.stop()
+    sampler.reset()
+  }
 }
 
 async function idleSampler(): Promise<LoopDelaySampler> {
@@ -66,31 +68,40 @@ async function costOf(work: () => Promise<number>): Promise<Measured> {
 }
 
 /**
- * A closed loop: so many callers, each with one call at a time, until the time is over; then those under way are waited for.
+ * A closed loop: so many callers, each with one call at a time, until the time is over; then those under way are waited for. It costs
+ * a call no promise of its own, and no look at the clock unless `latency` is there. One that fails ends it.
  *
- * @param call - Makes one call and looks at its reply. `turn` counts the caller's calls.
+ * @param call - Makes one call. `turn` counts the caller's calls. It must give the event loop its turn.
+ * @param check - Throws when the reply is wrong.
  * @param latency - Hears how long each call took.
  * @returns How many calls were made.
  */
-export async function closedLoop(
+export async function closedLoop<Reply>(
   callers: number,
   roundMs: number,
-  call: (caller: number, turn: number) => Promise<void>,
+  call: (caller: number, turn: number) => Promise<Reply>,
+  check: (reply: Reply, caller: number, turn: number) => void,
   latency?: Latency,
 ): Promise<number> {
-  const end = performance.now() + roundMs
-  let calls = 0
+  let [calls, over] = [0, false]
+  const end = setTimeout(() => {
+    over = true
+  }, roundMs)
   const caller = async (index: number) => {
-    let before = performance.now()
-    for (let turn = 0; before < end; turn++) {
-      await call(index, turn)
+    for (let turn = 0; !over; turn++) {
+      const begun = latency === undefined ? 0 : performance.now()
+      const reply = await call(index, turn)
+      latency?.record(performance.now() - begun)
+      check(reply, index, turn)
       calls++
-      const now = performance.now()
-      latency?.record(now - before)
-      before = now
     }
   }
-  await Promise.all(Array.from({ length: callers }, (_, index) => caller(index)))
+  try {
+    await Promise.all(Array.from({ length: callers }, (_, index) => caller(index)))
+  } finally {
+    over = true
+    clearTimeout(end)
+  }
   return calls
 }
 

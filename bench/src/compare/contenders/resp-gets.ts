@@ -25,10 +25,11 @@ const VALUES = Array.from({ length: KEYS }, (_, index) => valueAt(index))
 
 /** A client's rounds. */
 export function gets(get: (key: string) => Promise<unknown>, { callers }: RespSetup, close: () => Promise<void>): Contender {
-  const call = async (caller: number, turn: number) => {
-    const index = (caller * STEP + turn) % KEYS
-    const value = await get(KEY_NAMES[index] ?? '')
+  const indexOf = (caller: number, turn: number): number => (caller * STEP + turn) % KEYS
+  const call = (caller: number, turn: number): Promise<unknown> => get(KEY_NAMES[indexOf(caller, turn)] ?? '')
+  const check = (value: unknown, caller: number, turn: number): void => {
+    const index = indexOf(caller, turn)
     if (value !== VALUES[index]) throw new Error(`${KEY_NAMES[index]}: a wrong value arrived: ${String(value)}`)
   }
-  return { round: (roundMs) => measured(() => closedLoop(callers, roundMs, call)), close }
+  return { round: (roundMs) => measured(() => closedLoop(callers, roundMs, call, check)), close }
 }

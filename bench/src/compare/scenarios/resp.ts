@@ -3,7 +3,8 @@ import { Redis } from 'ioredis'
 import { type RedisServer, startRedis } from '../../servers/redis.ts'
 import { startContender } from '../contender.ts'
 import { KEYS, keyAt, VALUE_BYTES, valueAt } from '../contenders/resp-gets.ts'
-import { MEASURES } from '../measures.ts'
+import { ALL_CPU, LOOP_DELAY, MAIN_CPU, MEMORY, THROUGHPUT } from '../measures.ts'
+import { isMissing } from '../native.ts'
 import { redisBenchmark } from '../redis-benchmark.ts'
 import type { Context, Entrant, RatioAim, Scenario, Stage } from '../scenario.ts'
 
@@ -41,9 +42,9 @@ async function open(context: Context): Promise<Stage> {
   return {
     title: `GETs of ${VALUE_BYTES} bytes, ${CALLERS} callers, one connection each`,
     server: `redis-server ${redis.version}`,
-    entrants: [...entrants, ...('why' in limit ? [] : [limit])].map((entrant) => counted(entrant, redis)),
-    missing: 'why' in limit ? [limit] : [],
-    measures: MEASURES,
+    entrants: [...entrants, ...(isMissing(limit) ? [] : [limit])].map((entrant) => counted(entrant, redis)),
+    missing: isMissing(limit) ? [limit] : [],
+    measures: [THROUGHPUT, MAIN_CPU, ALL_CPU, LOOP_DELAY, MEMORY],
     ratios: RATIOS,
   }
 }
