@@ -121,7 +121,7 @@ export class Pool<Req = never, Rep = never, Module = Record<never, never>> {
    * await using lease = await pool.acquire({ timeoutMs: 2_000 })
    * console.log(await lease.request(['PING'])) // PONG
    */
-  acquire(options: AcquireOptions = {}): Promise<Lease<Req, Rep>> {
+  acquire(options?: AcquireOptions): Promise<Lease<Req, Rep>> {
     try {
       const checked = checkCallOptions(options, ['timeoutMs', 'signal', 'priority'])
       return this.#coordinator.leasing.acquire(checked) as Promise<Lease<Req, Rep>> // the protocol's types are known here alone
@@ -165,7 +165,7 @@ export class Pool<Req = never, Rep = never, Module = Record<never, never>> {
    *   return lease.request(['EXEC'])
    * })
    */
-  async use<T>(work: (lease: Lease<Req, Rep>) => T | Promise<T>, options: AcquireOptions = {}): Promise<T> {
+  async use<T>(work: (lease: Lease<Req, Rep>) => T | Promise<T>, options?: AcquireOptions): Promise<T> {
     if (typeof work !== 'function') throw badOption('use', 'its first argument must be a function')
     const lease = await this.acquire(options)
     try {

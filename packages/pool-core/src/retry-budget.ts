@@ -27,6 +27,8 @@ export class RetryBudget {
   readonly #limits: RetryLimits
   readonly #slices: readonly Slice[] = Array.from({ length: SLICES }, () => ({ calls: 0, retries: 0 }))
   #second = 0
+  /** Where the present second ends, in ms. */
+  #until = SLICE_MS
   #present: Slice = this.#slices[0] as Slice // of the ten just made
 
   constructor(limits: RetryLimits) {
@@ -56,12 +58,13 @@ export class RetryBudget {
 
   /** Goes to the slice of this second, and forgets those that it passes. */
   #turn(now: number): void {
+    if (now < this.#until) return
     const second = Math.floor(now / SLICE_MS)
-    if (second === this.#second) return
     for (let passed = Math.max(this.#second + 1, second - SLICES + 1); passed <= second; passed++) {
       this.#present = this.#slices[passed % SLICES] as Slice // the remainder is an index
       this.#present.calls = this.#present.retries = 0
     }
     this.#second = second
+    this.#until = (second + 1) * SLICE_MS
   }
 }

@@ -32,4 +32,16 @@ test('a time of nothing, and one of a month, are times', () => {
   assert.ok(Math.abs(max / (30 * 86_400_000) - 1) <= 0.01)
 })
 
+test('those of a microsecond or less count like all others', () => {
+  const timings = new Timings()
+  for (let time = 0; time < 60; time++) timings.record(0)
+  assert.equal(timings.summary, { count: 60, mean: 0.001, p50: 0.001, p90: 0.001, p99: 0.001, max: 0.001 })
+  for (let time = 0; time < 40; time++) timings.record(10)
+  const { count, mean, p50, p90 } = timings.summary
+  assert.is(count, 100)
+  assert.ok(Math.abs(mean - 4.0006) < 1e-9, String(mean))
+  assert.is(p50, 0.001)
+  assert.ok(Math.abs(p90 / 10 - 1) <= 0.01, String(p90))
+})
+
 test.run()

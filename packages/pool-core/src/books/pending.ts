@@ -79,12 +79,12 @@ export class Pending {
 
   /** Whose turn it is: of those with the highest priority, the one who has waited longest. */
   get head(): Waiter | undefined {
-    return this.#queues[highest(this.#waited)]?.head
+    return this.#waited === 0 ? undefined : this.#queues[highest(this.#waited)]?.head
   }
 
   /** The request whose turn it is. */
   get firstRequest(): Waiter | undefined {
-    return this.#queues[highest(this.#requested)]?.firstRequest
+    return this.#requested === 0 ? undefined : this.#queues[highest(this.#requested)]?.firstRequest
   }
 
   push(waiter: Waiter): void {
@@ -133,7 +133,7 @@ export class Pending {
   }
 }
 
-/** The highest bit that is set; -1: none is. */
+/** The highest of the bits, one of which is set: to ask an array for what it has at -1 takes longer than all the rest of a step. */
 function highest(bits: number): number {
   return 31 - Math.clz32(bits)
 }

@@ -4,7 +4,7 @@ import type { Cell } from './cells.ts'
 import type { Effects } from './effects.ts'
 import { beginRest } from './keep-alive.ts'
 import type { Site, Sites } from './sites.ts'
-import { count, emptyTally, livingIn, ShardSlots, type Slot, SlotList, type SlotState, type Tally } from './slots.ts'
+import { count, countMove, emptyTally, livingIn, ShardSlots, type Slot, SlotList, type SlotState, type Tally } from './slots.ts'
 
 /** What placement must know of the limits. */
 export interface PlacementLimits {
@@ -222,14 +222,15 @@ export class Placement {
 
   #count(slot: Slot, before: SlotState, state: SlotState): void {
     const { home, site } = slot
-    count(home.tally, before, -1)
-    count(home.tally, state, 1)
-    count(this.tally, before, -1)
-    count(this.tally, state, 1)
-    if (before === 'free') slot.cell.connections++
-    else count(site.tally, before, -1)
-    if (state === 'free') slot.cell.connections--
-    else count(site.tally, state, 1) // a free slot is nobody's
+    countMove(home.tally, before, state)
+    countMove(this.tally, before, state)
+    if (before === 'free') {
+      slot.cell.connections++
+      count(site.tally, state, 1) // a free slot is nobody's
+    } else if (state === 'free') {
+      slot.cell.connections--
+      count(site.tally, before, -1)
+    } else countMove(site.tally, before, state)
     slot.state = state
     if (state === 'opening' || before === 'opening') this.#admit(slot, state === 'opening')
     if (slot.handler && state !== 'closing') this.setHandler(slot, false)

@@ -46,6 +46,20 @@ export function count(tally: Tally, state: SlotState, by: number): void {
   }
 }
 
+/** Counts one slot that has left one state for another. The two ways that every lease goes are taken without looking for them. */
+export function countMove(tally: Tally, before: SlotState, after: SlotState): void {
+  if (before === 'idle' && after === 'leased') {
+    tally.idle--
+    tally.leased++
+  } else if (before === 'leased' && after === 'idle') {
+    tally.leased--
+    tally.idle++
+  } else {
+    count(tally, before, -1)
+    count(tally, after, 1)
+  }
+}
+
 /** How many are not on their way out. */
 export function livingIn({ opening, probing, idle, shared, leased, resetting }: Tally): number {
   return opening + probing + idle + shared + leased + resetting
