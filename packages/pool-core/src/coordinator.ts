@@ -6,6 +6,7 @@ import { type Cancel, type CloseReason, decodeError, type LostInfo, PoolError, u
 import { keepAlive } from './books/keep-alive.ts'
 import type { CallOptions } from './call-options.ts'
 import { Call } from './calls.ts'
+import { Clock, timesMatter } from './clock.ts'
 import { Dispatch } from './dispatch.ts'
 import { isFault } from './endpoints.ts'
 import { Handling } from './handling.ts'
@@ -44,7 +45,7 @@ export class Coordinator implements LinkMailbox {
   readonly #numbers: Numbers = new Numbers()
   readonly #events: Events
   readonly #settings: Settings
-  readonly #world: World
+  readonly #world: Clock
   readonly #language: Language
   readonly #waits: Waits
   readonly #dispatch: Dispatch
@@ -54,7 +55,8 @@ export class Coordinator implements LinkMailbox {
   #vigil: Cancel | undefined = undefined
   #over = false
 
-  constructor(settings: Settings, world: World, language: Language, events: Events) {
+  constructor(settings: Settings, outside: World, language: Language, events: Events) {
+    const world = new Clock(outside, timesMatter(settings, language))
     this.#settings = settings
     this.#world = world
     this.#language = language

@@ -1,9 +1,11 @@
 /** The books at work: puts calls before them, carries out what they decide, and keeps the connections coming. */
-import { badRequest, type CloseReason, type Outcome, type PoolError, STALL_MS, type World } from '@cenote/pool-worker'
+import { badRequest, type CloseReason, type Outcome, type PoolError, STALL_MS } from '@cenote/pool-worker'
 import { Books } from './books/books.ts'
+import type { Effect } from './books/effects.ts'
 import type { LoadStats } from './books/load.ts'
 import type { Slot } from './books/slots.ts'
 import type { Call } from './calls.ts'
+import type { Clock } from './clock.ts'
 import { Connecting } from './connecting.ts'
 import { Endpoints } from './endpoints.ts'
 import type { Hold } from './hold.ts'
@@ -39,7 +41,7 @@ export class Dispatch {
   /** By shard; undefined while it is being replaced. */
   readonly links: (Link | undefined)[] = []
   readonly #settings: Settings
-  readonly #world: World
+  readonly #world: Clock
   readonly #preparing: Preparing
   readonly #connecting: Connecting
   readonly #exclusive: boolean
@@ -49,7 +51,7 @@ export class Dispatch {
   #cancelSweep: (() => void) | undefined = undefined
   #sweepAt = 0
 
-  constructor(settings: Settings, world: World, language: Language, waits: Waits, numbers: Numbers, events: Events) {
+  constructor(settings: Settings, world: Clock, language: Language, waits: Waits, numbers: Numbers, events: Events) {
     this.#settings = settings
     this.#world = world
     this.waits = waits
@@ -138,30 +140,39 @@ export class Dispatch {
     this.act()
   }
 
+  /** A connection for a lease, if it need not wait for one. */
+  lendIdle(): Slot | undefined {
+    const now = this.#world.justNow()
+    const slot = this.books.tryLease(now)
+    if (slot !== undefined) this.retries.called(now)
+    this.act()
+    return slot
+  }
+
   /** Carries out what the books have decided; more may be decided meanwhile. */
   act(): void {
-    if (this.#acting) return
-    this.#acting = true
     const { effects } = this.books
-    for (let index = 0; index < effects.count; index++) {
-      const { type, slot, waiter, reason } = effects.at(index)
-      const link = this.links[slot.shard]
-      if (type === 'grant')
-        this.#granted(waiter as Call, slot) // only calls are put into the books
-      else if (type === 'open') {
-        this.numbers.attempts.begin(slot)
-        if (link !== undefined)
-          this.#preparing.open(link, slot, (error) => this.connectFailed(slot, error, error.code === 'CONNECT_FAILED'))
-      } else if (type === 'probe') link?.probe(slot)
-      else {
-        const line = link?.line(slot)
-        if (line !== undefined) line.closing = reason
-        link?.close(slot, reason)
-      }
-    }
+    if (this.#acting || effects.count === 0) return
+    this.#acting = true
+    for (let index = 0; index < effects.count; index++) this.#carryOut(effects.at(index))
     effects.clear()
     this.#acting = false
     this.sweepLater()
+  }
+
+  #carryOut({ type, slot, waiter, reason }: Effect): void {
+    const link = this.links[slot.shard]
+    if (type === 'grant')
+      this.#granted(waiter as Call, slot) // only calls are put into the books
+    else if (type === 'open') {
+      this.numbers.attempts.begin(slot)
+      if (link !== undefined) this.#preparing.open(link, slot, (error) => this.connectFailed(slot, error, error.code === 'CONNECT_FAILED'))
+    } else if (type === 'probe') link?.probe(slot)
+    else {
+      const line = link?.line(slot)
+      if (line !== undefined) line.closing = reason
+      link?.close(slot, reason)
+    }
   }
 
   /** The thread stood still, and the caller's time is up: sent now, the request would only be given up at once. */
@@ -291,7 +302,9 @@ export class Dispatch {
 
   /** A connection may stay idle no longer than so many milliseconds: the next sweep is in time for it. */
   sweepWithin(ms: number): void {
-    if (ms === Number.POSITIVE_INFINITY || (this.#cancelSweep !== undefined && this.#sweepAt <= this.#world.now() + ms)) return
+    if (ms === Number.POSITIVE_INFINITY) return
+    this.#world.insist()
+    if (this.#cancelSweep !== undefined && this.#sweepAt <= this.#world.now() + ms) return
     this.#cancelSweep?.()
     this.#cancelSweep = undefined
     this.sweepLater(ms)

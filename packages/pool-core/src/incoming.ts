@@ -75,6 +75,11 @@ export class Incoming {
     this.#settle = settle
   }
 
+  /** Whether it is being read at this moment. */
+  get draining(): boolean {
+    return this.#draining
+  }
+
   /** Whether it can be read now: it is not being read already, and the shard lives. */
   get listening(): boolean {
     return !this.#draining && !this.#ended

@@ -1,10 +1,11 @@
 /** Leases: lent, used, given back, and given another connection when theirs died before anything was sent. */
 import type { Duplex } from 'node:stream'
-import { PoolError, type World } from '@cenote/pool-worker'
+import { PoolError } from '@cenote/pool-worker'
 import { Anchors } from './anchors.ts'
 import type { Slot } from './books/slots.ts'
 import type { CallOptions } from './call-options.ts'
 import { Call } from './calls.ts'
+import type { Clock } from './clock.ts'
 import type { Dispatch } from './dispatch.ts'
 import { Hold } from './hold.ts'
 import type { Language } from './language.ts'
@@ -21,13 +22,13 @@ import type { CallTrace } from './telemetry/traces.ts'
 
 export class Leasing {
   readonly #settings: Settings
-  readonly #world: World
+  readonly #world: Clock
   readonly #language: Language
   readonly #dispatch: Dispatch
   readonly #anchors: Anchors
   readonly #overdue: Overdue
 
-  constructor(settings: Settings, world: World, language: Language, dispatch: Dispatch) {
+  constructor(settings: Settings, world: Clock, language: Language, dispatch: Dispatch) {
     this.#settings = settings
     this.#world = world
     this.#language = language
@@ -52,48 +53,70 @@ export class Leasing {
     return follow(acquireChannel, trace, () => this.#acquire(options, stack, trace))
   }
 
-  async #acquire(options: CallOptions, stack: Captured | undefined, trace: CallTrace | undefined): Promise<Lease> {
+  #acquire(options: CallOptions, stack: Captured | undefined, trace: CallTrace | undefined): Promise<Lease> {
     const { acquires } = this.#dispatch.numbers
     acquires.begun++
-    try {
-      const since = this.#world.now()
-      const lease = await this.#wait(options, since, 0, trace)
-      const { hold } = lease
-      const { rebinding } = hold
-      this.#overdue.begin(hold, stack)
-      let refused = false
-      if (rebinding !== undefined) {
-        // Its connection died in the very turn that granted it. Whoever acquires gets one that was alive in this turn, within one wait.
-        this.#dispatch.waits.join(rebinding.ticket, options.timeoutMs ?? this.#settings.acquireTimeoutMs, options.signal, since)
-        refused = !(await rebinding.given)
-      }
-      if (hold.lostBy !== undefined) {
-        if (!hold.released) this.#end(lease)
-        throw refused ? hold.lostBy.cause : withOutcome(hold.lostBy, 'not-sent')
-      }
-      acquires.succeeded++
-      return lease
-    } catch (error) {
-      acquires.rejected(error, options.signal)
-      throw error
-    }
+    const lease = this.#lendIdle(options, stack, trace)
+    if (lease === undefined) return this.#wait(options, this.#world.now(), 0, trace, stack, acquires)
+    acquires.succeeded++
+    return Promise.resolve(lease)
   }
 
-  /** @param since - When its time began to run. */
-  #wait(options: CallOptions, since: number, moves = 0, trace?: CallTrace): Promise<Lease> {
+  /** A lease that need not wait for its connection. */
+  #lendIdle({ signal, priority }: CallOptions, stack?: Captured, trace?: CallTrace): Lease | undefined {
+    if (this.#dispatch.closing || signal?.aborted === true) return undefined // which is told by those who wait
+    const slot = this.#dispatch.lendIdle()
+    if (slot === undefined) return undefined
+    const line = this.#dispatch.lineOf(slot)
+    trace?.placed(this.#dispatch.describe(line))
+    return this.#lend(line, priority ?? 0, 0, stack)
+  }
+
+  /**
+   * @param since - When its time began to run.
+   * @param outcomes - Where it is counted, if it is its caller's whole call.
+   */
+  #wait(options: CallOptions, since: number, moves: number, trace?: CallTrace, stack?: Captured, outcomes?: Outcomes): Promise<Lease> {
     const priority = options.priority ?? 0
+    const timeoutMs = options.timeoutMs ?? this.#settings.acquireTimeoutMs
     return new Promise<Lease>((resolve, reject) => {
-      const call = new Call(
-        'lease',
-        options.timeoutMs ?? this.#settings.acquireTimeoutMs,
-        (slot: Slot) => resolve(this.#lend(slot, priority, moves)),
-        reject,
-      )
+      const given = (lease: Lease): void => {
+        if (outcomes !== undefined) outcomes.succeeded++
+        resolve(lease)
+      }
+      const refused = (error: unknown): void => {
+        outcomes?.rejected(error, options.signal)
+        reject(error)
+      }
+      const granted = (slot: Slot): void => {
+        const line = this.#dispatch.lineOf(slot)
+        const lease = this.#lend(line, priority, moves, stack)
+        if (outcomes === undefined || !this.#dispatch.link(line).reading) return given(lease)
+        queueMicrotask(() => void this.#outlive(lease, timeoutMs, options.signal, since).then(given, refused))
+      }
+      const call = new Call('lease', timeoutMs, granted, refused)
       call.priority = priority
       call.moves = moves
       call.trace = trace
       if (this.#dispatch.waits.begin(call, options.signal, since)) this.#dispatch.enter(call)
     })
+  }
+
+  /**
+   * A connection that was granted while its shard is listened to may die in this very turn. Whoever waited gets one that was alive in it,
+   * within one wait.
+   */
+  async #outlive(lease: Lease, timeoutMs: number, signal: AbortSignal | undefined, since: number): Promise<Lease> {
+    const { hold } = lease
+    const { rebinding } = hold
+    let refused = false
+    if (rebinding !== undefined) {
+      this.#dispatch.waits.join(rebinding.ticket, timeoutMs, signal, since)
+      refused = !(await rebinding.given)
+    }
+    if (hold.lostBy === undefined) return lease
+    if (!hold.released) this.#end(lease)
+    throw refused ? hold.lostBy.cause : withOutcome(hold.lostBy, 'not-sent')
   }
 
   /** Calls the function of `use`. */
@@ -104,12 +127,9 @@ export class Leasing {
 
   tryAcquire(): Lease | undefined {
     if (this.#dispatch.closing) throw poolClosed(this.#settings.name, 'not-sent')
-    const slot = this.#dispatch.books.tryLease(this.#world.now())
-    this.#dispatch.act()
+    const slot = this.#dispatch.lendIdle()
     if (slot === undefined) return undefined
-    const lease = this.#lend(slot, 0, 0)
-    this.#overdue.begin(lease.hold, this.#overdue.capture(Leasing.prototype.tryAcquire))
-    return lease
+    return this.#lend(this.#dispatch.lineOf(slot), 0, 0, this.#overdue.capture(Leasing.prototype.tryAcquire))
   }
 
   /** A request that nobody may share a connection with: one deadline for the wait and the reply. */
@@ -134,18 +154,12 @@ export class Leasing {
 
   /** Sends a request over a lease of its own, or over several, one after the other's connection has died. */
   async #overLeases(request: unknown, options: CallOptions, trace: CallTrace | undefined): Promise<unknown> {
-    const { numbers } = this.#dispatch
     const since = this.#world.now()
     const whole = { ...options, timeoutMs: options.timeoutMs ?? this.#settings.requestTimeoutMs }
     const journey = new Journey(this.#dispatch.retries, options.idempotent === true)
     for (;;) {
-      numbers.waitingAlone++
-      const lease = await this.#wait(whole, since, journey.moves)
-        .catch((error: unknown) => {
-          const late = PoolError.is(error) && error.code === 'ACQUIRE_TIMEOUT'
-          throw journey.told(late ? new PoolError('REQUEST_TIMEOUT', error.message, error) : error)
-        })
-        .finally(() => numbers.waitingAlone--)
+      const idle = journey.moves === 0 ? this.#lendIdle(whole) : undefined
+      const lease = idle ?? (await this.#waitAlone(whole, since, journey))
       try {
         return await this.#request(lease, request, whole, trace, undefined, since)
       } catch (error) {
@@ -154,6 +168,20 @@ export class Leasing {
       } finally {
         lease[Symbol.dispose]()
       }
+    }
+  }
+
+  /** Waits for the next lease of a request. */
+  async #waitAlone(options: CallOptions, since: number, journey: Journey): Promise<Lease> {
+    const { numbers } = this.#dispatch
+    numbers.waitingAlone++
+    try {
+      return await this.#wait(options, since, journey.moves)
+    } catch (error) {
+      const late = PoolError.is(error) && error.code === 'ACQUIRE_TIMEOUT'
+      throw journey.told(late ? new PoolError('REQUEST_TIMEOUT', error.message, error) : error)
+    } finally {
+      numbers.waitingAlone--
     }
   }
 
@@ -210,9 +238,10 @@ export class Leasing {
     const prove = stream !== undefined || dirty
     stream?.detach()
     line.stream = undefined
-    this.#dispatch.link(line).release(slot, prove)
-    if (prove) this.#dispatch.books.reset(slot, this.#world.now(), restMs)
-    else this.#dispatch.books.release(slot, this.#world.now(), restMs)
+    const now = this.#world.justNow()
+    if (prove || line.begun > line.begunBeforeLease) this.#dispatch.link(line).release(slot, prove) // else its shard never knew of the lease
+    if (prove) this.#dispatch.books.reset(slot, now, restMs)
+    else this.#dispatch.books.release(slot, now, restMs)
     this.#dispatch.act()
     this.#dispatch.sweepWithin(restMs)
   }
@@ -256,13 +285,13 @@ export class Leasing {
       this.#dispatch.destroy(line, 'abort', connectionLost('the stream was destroyed', 'maybe-executed'))
   }
 
-  #lend(slot: Slot, priority: number, moves: number): Lease {
-    const line = this.#dispatch.lineOf(slot)
-    const hold = new Hold(line, this.#world.now(), priority, moves)
+  #lend(line: Line, priority: number, moves: number, stack: Captured | undefined): Lease {
+    const hold = new Hold(line, this.#world.justNow(), priority, moves)
     line.lease = hold
     line.begunBeforeLease = line.begun
     this.#dispatch.waits.hold()
     this.#dispatch.numbers.acquired++
+    this.#overdue.begin(hold, stack)
     return new Lease(this, hold, this.#anchors.take(hold))
   }
 
@@ -282,7 +311,7 @@ export class Leasing {
     if (line !== undefined) line.lease = undefined
     const waiting = hold.end()
     if (waiting.length > 0) for (const call of waiting) if (!call.settled) this.#dispatch.waits.reject(call, refusal())
-    this.#dispatch.numbers.used(this.#world.now() - grantedAt)
+    this.#dispatch.numbers.used(this.#world.justNow() - grantedAt)
     this.#dispatch.waits.letGo()
   }
 

@@ -96,6 +96,11 @@ export class Link {
     return line?.serial === slot.serial ? line : undefined
   }
 
+  /** Whether it is being read at this moment: what comes next may be the end of any of its connections. */
+  get reading(): boolean {
+    return this.#incoming.draining
+  }
+
   /** All lines that exist. */
   *lines(): IterableIterator<Line> {
     for (const line of this.#lines) if (line !== undefined) yield line

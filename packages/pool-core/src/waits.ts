@@ -1,7 +1,10 @@
 /** Who waits, until when: the deadlines, the abort signals, and the count that keeps the process alive. */
-import { Deadlines, type Timed, type World } from '@cenote/pool-worker'
+import { type Cancel, Deadlines, type Timed, type World } from '@cenote/pool-worker'
 import type { Call } from './calls.ts'
 import { Signals } from './signals.ts'
+
+/** In ms: so long after the last caller has gone the process may end. */
+const RELAX_MS = 10
 
 /**
  * Every call passes `begin` once and `settle` or `reject` once. A held lease counts by `hold` and `letGo`. While anything
@@ -14,7 +17,7 @@ export class Waits {
   readonly #refs: (on: boolean) => void
   #held = 0
   #refed = false
-  #relaxing = false
+  #relaxing: Cancel | undefined = undefined
   #none: (() => void) | undefined = undefined
 
   /**
@@ -112,9 +115,7 @@ export class Waits {
     this.#held--
     if (this.#held > 0) return
     this.#none?.()
-    if (this.#relaxing) return
-    this.#relaxing = true
-    this.#world.immediate(this.#relax)
+    this.#relaxing ??= this.#world.timer(RELAX_MS, false, this.#relax)
   }
 
   /** Resolves when nothing is held, at the latest after `timeoutMs`. */
@@ -130,14 +131,16 @@ export class Waits {
     this.#none = undefined
   }
 
-  /** Stops the clock. */
+  /** Stops the clocks. */
   stop(): void {
     this.#deadlines.clear()
+    this.#relaxing?.()
+    this.#relaxing = undefined
   }
 
-  /** Lets the process end, a turn later: a pool in use does not come here between two requests. */
+  /** Lets the process end, a while later: a pool in use does not come here between two requests, nor makes a turn of the event loop for it. */
   readonly #relax = (): void => {
-    this.#relaxing = false
+    this.#relaxing = undefined
     if (this.#held > 0 || !this.#refed) return
     this.#refed = false
     this.#deadlines.setRef(false)

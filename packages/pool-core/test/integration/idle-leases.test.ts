@@ -1,0 +1,83 @@
+/** Leases of connections that are idle, and what they cost: no turn of the event loop, no word to the shard. */
+import { setImmediate } from 'node:timers/promises'
+import { line } from '@cenote/pool-core'
+import { realWorld, type World } from '@cenote/pool-worker'
+import * as assert from 'uvu/assert'
+import { suite } from '../../../pool-worker/test/kit/kit.ts'
+import { atRest, closing, echo, startPeer } from '../support/peers.ts'
+import { createPool, createPoolIn } from '../support/pools.ts'
+
+const test = suite('idle leases')
+const kept = closing(test)
+
+test('a lease that sends nothing costs neither its shard nor the event loop a turn; one that does is told to be over', async () => {
+  let turns = 0
+  const world: World = {
+    ...realWorld,
+    immediate: (action) => {
+      turns++
+      return realWorld.immediate(action)
+    },
+  }
+  const peer = await kept(startPeer(echo))
+  const pool = await kept(createPoolIn(world)({ endpoint: peer.endpoint, shards: 0, maxConnections: 2, protocol: line() }))
+  await pool.use((lease) => lease.request('hello'))
+  await atRest(pool)
+  turns = 0
+  for (let time = 0; time < 3; time++) {
+    pool.tryAcquire()?.release()
+    const lease = await pool.acquire()
+    lease.release()
+    await setImmediate()
+  }
+  assert.is(turns, 0)
+  assert.is(pool.stats().counters.released, 7)
+  const lease = await pool.acquire()
+  await lease.request('hello')
+  turns = 0
+  lease.release()
+  await setImmediate()
+  assert.ok(turns > 0, 'its shard is told')
+})
+
+for (const shards of [0, 1]) {
+  const where = shards === 0 ? 'on the calling thread' : 'in a thread'
+
+  test(`${where}: whoever comes is served before the call returns, if a connection is idle`, async () => {
+    const peer = await kept(startPeer(echo))
+    const pool = await kept(createPool({ endpoint: peer.endpoint, shards, maxConnections: 1, protocol: line() }))
+    await pool.use((lease) => lease.request('hello'))
+    await atRest(pool)
+    const first = pool.acquire()
+    assert.is(pool.stats().inUse, 1)
+    const order: string[] = []
+    const second = pool.acquire().then((lease) => {
+      order.push('second')
+      return lease
+    })
+    assert.is(pool.tryAcquire(), undefined)
+    const lease = await first
+    order.push('first')
+    lease.release()
+    const other = await second
+    assert.equal(order, ['first', 'second'])
+    other.release()
+    const { acquires, acquired, released } = pool.stats().counters
+    assert.equal([acquires, acquired, released], [3, 3, 3])
+    assert.is(pool.stats().use.count, 3)
+  })
+
+  test(`${where}: a signal that is aborted already takes no connection, idle as it may be`, async () => {
+    const peer = await kept(startPeer(echo))
+    const pool = await kept(createPool({ endpoint: peer.endpoint, shards, maxConnections: 1, protocol: line() }))
+    await pool.use((lease) => lease.request('hello'))
+    await atRest(pool)
+    const reason = new Error('too late')
+    const told = await pool.acquire({ signal: AbortSignal.abort(reason) }).catch((error: unknown) => error)
+    assert.is(told, reason)
+    assert.is(pool.stats().inUse, 0)
+    assert.equal(pool.stats().counters.ended.acquires, { succeeded: 1, failed: 0, aborted: 1 })
+  })
+}
+
+test.run()
