@@ -6,7 +6,8 @@ import { DATA_NOTICE } from './documents.ts'
 import type { Check, WayFigures } from './verdict.ts'
 import type { WayName } from './ways.ts'
 
-const NAMES: Readonly<Record<WayName, string>> = {
+/** The ways as people read them. */
+export const NAMES: Readonly<Record<WayName, string>> = {
   cenote: '(a) Cenote, handlers in 2 shards',
   piscina: '(b) client on the main thread, 2 piscina workers',
   main: '(c) all on the main thread',
