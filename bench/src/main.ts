@@ -1,7 +1,6 @@
 /** `npm run bench`: comparisons and other measurements, by name. */
 import { cancel } from './cancel.ts'
 import { compare } from './compare/command.ts'
-import { SCENARIOS } from './compare/scenarios/index.ts'
 import type { Cleanup } from './process/cleanup.ts'
 import { runCommand, UsageError } from './process/command.ts'
 import { report } from './summary/command.ts'
@@ -18,12 +17,11 @@ npm run bench -- compare --help lists the scenarios and tells the options. The m
 const CONTENDER = new URL('./contender.js', import.meta.url)
 const OUT = new URL('../out/', import.meta.url)
 const RECORD = new URL('../RESULTS.md', import.meta.url)
-const ORDER = SCENARIOS.map(({ name }) => name)
 
 /** Each gets what stands behind its name and gives the exit code. */
 const COMMANDS: ReadonlyMap<string, (args: readonly string[], cleanup: Cleanup) => Promise<number>> = new Map([
   ['compare', (args: readonly string[], cleanup: Cleanup) => compare(args, CONTENDER, OUT, cleanup)],
-  ['report', (args: readonly string[]) => report(args, { out: OUT, record: RECORD }, ORDER)],
+  ['report', (args: readonly string[]) => report(args, { out: OUT, record: RECORD })],
   ['cancel', (args: readonly string[], cleanup: Cleanup) => cancel(args, OUT, cleanup)],
 ])
 

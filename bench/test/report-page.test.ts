@@ -8,7 +8,7 @@ import { report } from '../src/summary/command.ts'
 import { htmlReport } from '../src/summary/html.ts'
 import { markdownReport } from '../src/summary/markdown.ts'
 import { readResults } from '../src/summary/read.ts'
-import { CANCEL, compareFile, ENVIRONMENT, MAIN_JOB, STAGE } from './support/results.ts'
+import { CANCEL, compareFile, ENVIRONMENT, LOAD, MAIN_JOB, STAGE } from './support/results.ts'
 
 const test = suite('the report')
 
@@ -85,6 +85,16 @@ test('nothing that a result file holds becomes markup', async () => {
     assert.ok([3, 4, 6].includes(count(line.replaceAll('\\|', ''), '|')), line)
 })
 
+test('a drawing is a picture of its own: what is in it cannot act on the page', async () => {
+  await store('load-1.json', LOAD)
+  const svg = '<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
+  await writeFile(join(folder, 'load-1.timeline.svg'), svg)
+  const html = htmlReport(await results())
+  const source = /<img alt="The run over time" src="data:image\/svg\+xml;base64,([^"]*)">/.exec(html)?.[1] ?? ''
+  assert.is(Buffer.from(source, 'base64').toString(), svg)
+  assert.not.match(html, '<script')
+})
+
 test('the same in Markdown', async () => {
   await store('compare-echo.json', compareFile('echo'))
   const markdown = markdownReport(await results())
@@ -106,9 +116,9 @@ test('measured with changes that no commit holds: both say so', async () => {
 test('the command writes both, and the record only when asked; that one names no machine and no place on it', async () => {
   await store('compare-echo.json', compareFile('echo'))
   await store('main-job.json', MAIN_JOB)
-  assert.is(await report([], places(), []), 0)
+  assert.is(await report([], places()), 0)
   assert.equal((await readdir(folder)).sort(), ['compare-echo.json', 'main-job.json', 'report.html', 'report.md'])
-  assert.is(await report(['--record'], places(), []), 0)
+  assert.is(await report(['--record'], places()), 0)
   const record = await readFile(join(folder, 'RESULTS.md'), 'utf8')
   for (const secret of [folder, 'redis.example']) assert.not.ok(record.includes(secret), secret)
   assert.match(record, '## echo')
@@ -117,13 +127,12 @@ test('the command writes both, and the record only when asked; that one names no
 test('--from reads another folder, and the report goes there', async () => {
   await store('cancel.json', CANCEL)
   const elsewhere = pathToFileURL(join(folder, 'none/'))
-  assert.is(await report(['--from', folder], { ...places(), out: elsewhere }, []), 0)
+  assert.is(await report(['--from', folder], { ...places(), out: elsewhere }), 0)
   assert.ok((await readdir(folder)).includes('report.html'))
 })
 
 test('nothing to report, or a flag that is none, is said in one line', async () => {
-  const messageOf = (args: readonly string[]) =>
-    report(args, places(), []).then(String, (error: Error) => `${error.name}: ${error.message}`)
+  const messageOf = (args: readonly string[]) => report(args, places()).then(String, (error: Error) => `${error.name}: ${error.message}`)
   assert.match(await messageOf([]), /^UsageError: there is nothing to report in .*: first run npm run bench -- compare/)
   assert.match(await messageOf(['--recrod']), /^UsageError: Unknown option '--recrod'[\s\S]*npm run bench -- report --help/)
   assert.equal(await readdir(folder), [])

@@ -6,7 +6,7 @@ import * as assert from 'uvu/assert'
 import { suite } from '../../packages/pool-worker/test/kit/kit.ts'
 import { verdictOf } from '../src/summary/model.ts'
 import { readResults } from '../src/summary/read.ts'
-import { CANCEL, compareFile, ENVIRONMENT, MAIN_JOB, STAGE } from './support/results.ts'
+import { CANCEL, compareFile, ENVIRONMENT, LOAD, MAIN_JOB, STAGE } from './support/results.ts'
 
 const test = suite('reading the results of earlier measurements')
 
@@ -59,11 +59,12 @@ test('the main job comes first, then the comparisons in their order, those unkno
   await store('compare-echo.json', compareFile('echo'))
   await store('compare-gone.json', compareFile('gone'))
   await store('compare-resp.json', compareFile('resp'))
+  await store('a-load.json', LOAD)
   await store('main-job.json', MAIN_JOB)
   const { sections } = await read(['resp', 'echo'])
   assert.equal(
     sections.map(({ title }) => title),
-    ['main job', 'resp', 'echo', 'gone', 'cancel'],
+    ['main job', 'resp', 'echo', 'gone', 'cancel', 'load, open loop'],
   )
 })
 
@@ -133,6 +134,33 @@ test('of cancel each way to give up is a row, and each that took too long is mis
     [45, 1_200],
   )
   assert.equal(part?.aims.map(verdictOf), ['reached', 'missed'])
+})
+
+test('of load there are the times, what failed and the charts that were drawn; not the address of the server', async () => {
+  await store('load-1.json', LOAD)
+  await store('load-1.latency.svg', '<svg>latency</svg>')
+  const [section] = (await read()).sections
+  const [part] = section?.parts ?? []
+  assert.equal(
+    part?.rows.map(({ name, cells }) => [name.split(':')[0], cells.map((cell) => cell?.median)]),
+    [
+      ['response', [10, 11, 12, 13, 14, 15]],
+      ['wait', [undefined, undefined, undefined, undefined, undefined, undefined]],
+      ['service', [8, 9, 10, 11, 12, 13]],
+      ['failure', [5_000, 5_001, 5_002, 5_003, 5_004, 5_005]],
+    ],
+  )
+  assert.equal(part?.drawings, [{ title: 'Latency by percentile', svg: '<svg>latency</svg>' }])
+  const text = JSON.stringify(section)
+  for (const fact of [
+    '4,570 requests/s',
+    'Interrupted',
+    '1 failed (REQUEST_TIMEOUT 1), 2 unanswered',
+    '3 began late, by 4.50 ms',
+    'shard 1 10 %',
+  ])
+    assert.ok(text.includes(fact), fact)
+  assert.not.match(text, 'server.example')
 })
 
 test.run()

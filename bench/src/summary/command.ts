@@ -3,6 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
+import { SCENARIOS } from '../compare/scenarios/index.ts'
 import { parsed, UsageError } from '../process/command.ts'
 import { readablePath } from '../report/output.ts'
 import { headline } from './facts.ts'
@@ -33,8 +34,8 @@ export interface Places {
   readonly record: URL
 }
 
-/** Runs the command; its exit code. `scenarios` gives the order of the comparisons. */
-export async function report(args: readonly string[], { out, record }: Places, scenarios: readonly string[]): Promise<number> {
+/** Runs the command; its exit code. */
+export async function report(args: readonly string[], { out, record }: Places): Promise<number> {
   const { values } = parsed(COMMAND, () =>
     parseArgs({
       args: [...args],
@@ -50,7 +51,8 @@ export async function report(args: readonly string[], { out, record }: Places, s
     return 0
   }
   const folder = values.from === undefined ? out : pathToFileURL(`${resolve(values.from)}/`)
-  const results = await readResults(folder, scenarios)
+  const order = SCENARIOS.map(({ name }) => name)
+  const results = await readResults(folder, order)
   for (const { file, why } of results.leftOut) process.stdout.write(`left out: ${file}: ${why}\n`)
   if (results.sections.length === 0)
     throw new UsageError(`there is nothing to report in ${readablePath(folder)}: first run npm run bench -- compare, for example`)

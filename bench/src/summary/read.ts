@@ -3,6 +3,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { type Environment, SCHEMA_VERSION } from '../report/environment.ts'
 import { cancelSection } from './cancel.ts'
 import { compareSection } from './compare.ts'
+import { loadSection } from './load.ts'
 import { mainJobSection } from './main-job.ts'
 import type { Section } from './model.ts'
 
@@ -24,11 +25,17 @@ export interface Results {
   readonly leftOut: readonly LeftOut[]
 }
 
+/** Reads a text file beside a result; undefined if there is none of this name. */
+export type Siblings = (name: string) => Promise<string | undefined>
+
+type Show = (id: string, file: ResultFile, siblings: Siblings) => Section | Promise<Section>
+
 /** By kind, in the order of the report. */
-const KINDS: ReadonlyMap<string, (id: string, file: ResultFile) => Section | Promise<Section>> = new Map([
+const KINDS: ReadonlyMap<string, Show> = new Map<string, Show>([
   ['main-job', mainJobSection],
   ['compare', compareSection],
   ['cancel', cancelSection],
+  ['load', loadSection],
 ])
 
 /**
@@ -39,12 +46,15 @@ const KINDS: ReadonlyMap<string, (id: string, file: ResultFile) => Section | Pro
 export async function readResults(folder: URL, scenarios: readonly string[]): Promise<Results> {
   const read: { readonly section: Section; readonly kind: string }[] = []
   const leftOut: LeftOut[] = []
-  for (const file of (await namesIn(folder)).filter((name) => name.endsWith('.json')).sort()) {
+  const names = await namesIn(folder)
+  const textOf = (name: string) => readFile(new URL(encodeURIComponent(name), folder), 'utf8')
+  const siblings: Siblings = async (name) => (names.includes(name) ? await textOf(name) : undefined)
+  for (const file of names.filter((name) => name.endsWith('.json')).sort()) {
     try {
-      const result = parseResult(await readFile(new URL(encodeURIComponent(file), folder), 'utf8'))
+      const result = parseResult(await textOf(file))
       const show = KINDS.get(result.kind)
       if (show === undefined) throw new Error(`of an unknown kind: ${JSON.stringify(result.kind)}`)
-      read.push({ section: await show(file.replace(/\.json$/, ''), result), kind: result.kind })
+      read.push({ section: await show(file.replace(/\.json$/, ''), result, siblings), kind: result.kind })
     } catch (error) {
       leftOut.push({ file, why: error instanceof Error ? error.message : String(error) })
     }

@@ -111,3 +111,32 @@ export const MAIN_JOB = {
   checks: [{ name: 'jobs/s: cenote / piscina', ratio: 1.12, bound: 'at least 1', kept: true }],
   runs: [300, 200, 100].map((jobs) => [way('cenote', jobs), way('piscina', jobs + 1), way('main', jobs + 2)]),
 }
+
+const times = (ms: number) => ({ count: 9, p50Ms: ms, p90Ms: ms + 1, p99Ms: ms + 2, p999Ms: ms + 3, p9999Ms: ms + 4, maxMs: ms + 5 })
+
+/** `load-<time>.json`, of an open loop in which a request failed. */
+export const LOAD = {
+  schemaVersion: 1,
+  kind: 'load',
+  environment: ENVIRONMENT,
+  server: { address: 'tcp://server.example:7000', transport: 'tcp' },
+  about: 'lines of 64 bytes',
+  loop: 'open',
+  options: { connections: 16, shards: 2 },
+  interrupted: true,
+  measuredMs: 10_000,
+  requestsPerSecond: 4_567,
+  bytesSentPerSecond: 2 ** 20,
+  bytesReceivedPerSecond: 2 ** 21,
+  requests: 45_671,
+  failed: 1,
+  unfinished: 2,
+  late: { count: 3, maxMs: 4.5 },
+  errors: { REQUEST_TIMEOUT: 1 },
+  response: times(10),
+  wait: { ...times(0), count: 0 },
+  service: times(8),
+  failure: times(5_000),
+  usage: { elapsedMs: 10_000, main: { utilization: 0.5 }, shards: [{ utilization: 0.25 }, { utilization: 0.1 }] },
+  peakRssBytes: 100 * 2 ** 20,
+}

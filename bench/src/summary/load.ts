@@ -1,0 +1,104 @@
+/** Results of `load` as the report shows them. */
+import { readable, spread } from '../measure/numbers.ts'
+import { type Column, type Drawing, partOf, type Row, type Section } from './model.ts'
+import type { ResultFile, Siblings } from './read.ts'
+
+const MIB = 2 ** 20
+const PERCENTILES = {
+  p50Ms: 'p50',
+  p90Ms: 'p90',
+  p99Ms: 'p99',
+  p999Ms: 'p99.9',
+  p9999Ms: 'p99.99',
+  maxMs: 'max',
+} as const
+
+type Times = { readonly count: number } & Readonly<Record<keyof typeof PERCENTILES, number>>
+
+/** The part of `load-<time>.json` that is shown. Not the address: a report may go further than the server's name should. */
+interface LoadFile extends ResultFile {
+  readonly server: { readonly transport: string }
+  readonly about: string
+  readonly loop: 'closed' | 'open'
+  readonly options: { readonly connections: number; readonly shards: number; readonly callers?: number }
+  readonly interrupted: boolean
+  readonly measuredMs: number
+  readonly requestsPerSecond: number
+  readonly bytesSentPerSecond: number
+  readonly bytesReceivedPerSecond: number
+  readonly requests: number
+  readonly failed: number
+  readonly unfinished: number
+  readonly late: { readonly count: number; readonly maxMs: number }
+  readonly errors: Readonly<Record<string, number>>
+  readonly response: Times
+  readonly wait: Times
+  readonly service: Times
+  readonly failure: Times
+  readonly usage: { readonly elapsedMs: number; readonly main: Thread; readonly shards: readonly Thread[] }
+  readonly peakRssBytes: number
+}
+
+interface Thread {
+  readonly utilization: number
+  /** Absent where the system does not tell it thread by thread. */
+  readonly cpuMs?: number
+}
+
+const COLUMNS = Object.values(PERCENTILES).map((title): Column => ({ title, unit: 'ms', better: 'less' }))
+
+/** One section with one part: a row for each kind of time, and the charts that `load` has drawn. */
+export async function loadSection(id: string, result: ResultFile, siblings: Siblings): Promise<Section> {
+  const file = result as LoadFile // of this kind and schema version
+  const { connections, shards, callers } = file.options
+  const from = callers === undefined ? 'an open loop' : `a closed loop of ${callers} callers`
+  const part = partOf({
+    title: `${readable(file.requestsPerSecond)} requests/s`,
+    columns: COLUMNS,
+    rows: [
+      rowOf('response: due until answered', file.response),
+      rowOf('wait: due until it had a connection', file.wait),
+      rowOf('service: from then until answered', file.service),
+      ...(file.failed === 0 ? [] : [rowOf('failure: due until failed', file.failure)]),
+    ],
+    notes: notesOf(file),
+    drawings: await drawingsOf(id, siblings),
+  })
+  return {
+    id,
+    title: `load, ${file.loop} loop`,
+    about: file.about,
+    environment: file.environment,
+    settings: `${from} over ${file.server.transport}, at most ${connections} connections in ${shards} shards, ${readable(file.measuredMs / 1_000)} s measured`,
+    parts: [part],
+  }
+}
+
+function rowOf(name: string, times: Times): Row {
+  const keys = Object.keys(PERCENTILES) as (keyof typeof PERCENTILES)[] // its own keys
+  return { name, cells: keys.map((key) => (times.count === 0 ? undefined : spread([times[key]]))) }
+}
+
+function notesOf(file: LoadFile): string[] {
+  const errors = Object.entries(file.errors).map(([code, count]) => `${code} ${count.toLocaleString('en-US')}`)
+  const failed = file.failed === 0 ? 'none failed' : `${file.failed.toLocaleString('en-US')} failed (${errors.join(', ')})`
+  const share = ({ utilization }: Thread) => `${Math.round(utilization * 100)} %`
+  return [
+    ...(file.interrupted ? ['Interrupted: the run was to be longer.'] : []),
+    `Of ${file.requests.toLocaleString('en-US')} requests ${failed}, ${file.unfinished.toLocaleString('en-US')} unanswered at the end; ${file.late.count.toLocaleString('en-US')} began late, by ${readable(file.late.maxMs)} ms at most.`,
+    `Sent ${readable(file.bytesSentPerSecond / MIB)} and received ${readable(file.bytesReceivedPerSecond / MIB)} MiB/s.`,
+    `Busy: main thread ${share(file.usage.main)}${file.usage.shards.map((shard, index) => `, shard ${index} ${share(shard)}`).join('')}; at most ${readable(file.peakRssBytes / MIB)} MiB of memory.`,
+  ]
+}
+
+async function drawingsOf(id: string, siblings: Siblings): Promise<Drawing[]> {
+  const drawings: Drawing[] = []
+  for (const [ending, title] of [
+    ['latency', 'Latency by percentile'],
+    ['timeline', 'The run over time'],
+  ] as const) {
+    const svg = await siblings(`${id}.${ending}.svg`)
+    if (svg !== undefined) drawings.push({ title, svg })
+  }
+  return drawings
+}
