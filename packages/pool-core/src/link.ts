@@ -29,6 +29,8 @@ const IN_PLACE_BYTES = 512
 const BUDGET = 2048
 /** Requests after which the shard is told without waiting for the end of the turn, so that both sides work at once. */
 const PUBLISH_EVERY = 32
+/** Frames read in one go. */
+const PIECE = 16
 
 export class Link {
   readonly shard: number
@@ -48,6 +50,9 @@ export class Link {
   readonly #window: number
   #written = 0
   #publishing = false
+  #reading = false
+  /** Frames that this turn may still read. */
+  #left = 0
 
   /** @param settle - Takes a call that is about to settle out of the wheel. */
   constructor(
@@ -219,17 +224,27 @@ export class Link {
     return calls
   }
 
+  readonly #wakeAgain = (): void => this.wake()
+
   /** Reads what the shard has published, in bounded steps. */
   wake(): void {
-    if (!this.#incoming.listening) return
+    if (!this.#incoming.listening || this.#reading) return
     this.#sender.flush()
-    for (;;) {
-      if (this.drain(BUDGET)) {
-        this.#world.immediate(() => this.wake())
-        break
-      }
-      if (this.#incoming.sleep()) break
+    this.#reading = true
+    this.#left = BUDGET
+    this.#readOn()
+  }
+
+  /** After each piece the callers that it answered go on, and what they ask next is on its way while the next piece is read. */
+  readonly #readOn = (): void => {
+    while (this.drain(PIECE) || !this.#incoming.sleep()) {
+      this.#left -= PIECE
+      if (this.#left > 0) return queueMicrotask(this.#readOn)
+      this.#reading = false
+      this.#world.immediate(this.#wakeAgain)
+      return this.publish()
     }
+    this.#reading = false
     this.publish()
   }
 

@@ -13,22 +13,66 @@ export interface Bell {
   close(): void
 }
 
-/** A doorbell between threads. */
-export function portBell(port: MessagePort): Bell {
-  return {
-    ring: () => port.postMessage(0),
-    listen: (onRing) => void port.on('message', onRing),
-    setRef: (on) => (on ? port.ref() : port.unref()),
-    close: () => port.close(),
+/** A shard's end: its sockets bring many replies in one turn. */
+export interface ShardBell extends Bell {
+  /** Wakes the other end once this turn of the event loop has done its work: one ring for all that it brought. */
+  ringSoon(): void
+  /** Wakes the other end now, if that was to be done soon. */
+  hurry(): void
+}
+
+/** A doorbell between threads. A ring costs both sides more than the handling of a small request. */
+export class PortBell implements ShardBell {
+  readonly #port: MessagePort
+  readonly #world: World
+  #asked = false
+
+  constructor(port: MessagePort, world: World) {
+    this.#port = port
+    this.#world = world
+  }
+
+  ring(): void {
+    this.#port.postMessage(0)
+  }
+
+  ringSoon(): void {
+    if (this.#asked) return
+    this.#asked = true
+    this.#world.immediate(this.hurry)
+  }
+
+  readonly hurry = (): void => {
+    if (!this.#asked) return
+    this.#asked = false
+    this.ring()
+  }
+
+  listen(onRing: () => void): void {
+    this.#port.on('message', onRing)
+  }
+
+  setRef(on: boolean): void {
+    if (on) this.#port.ref()
+    else this.#port.unref()
+  }
+
+  close(): void {
+    this.#asked = false
+    this.#port.close()
   }
 }
 
 /** The two ends of a doorbell within one thread: `shards: 0`. */
-export function localBells(world: World): [Bell, Bell] {
+export function localBells(world: World): [Bell, ShardBell] {
   let open = true
   const actions: [() => void, () => void] = [() => undefined, () => undefined]
-  const end = (self: 0 | 1): Bell => ({
+  const end = (self: 0 | 1): ShardBell => ({
     ring: () => void world.immediate(() => open && actions[(1 - self) as 0 | 1]()),
+    ringSoon() {
+      this.ring()
+    },
+    hurry: () => undefined,
     listen: (onRing) => {
       actions[self] = onRing
     },

@@ -1,6 +1,6 @@
 /** What piscina starts in a worker: sets the shard up and returns; the shard lives on in the thread's event loop. */
 import type { MessagePort } from 'node:worker_threads'
-import { portBell } from './bell.ts'
+import { PortBell } from './bell.ts'
 import { Control, exposeControl } from './control.ts'
 import { encodeError } from './errors.ts'
 import type { LinkMemory, Settled, ShardSettings, StartedShard } from './messages.ts'
@@ -19,7 +19,7 @@ export interface StartTask {
 export default async function start({ settings, memory, bellPort, controlPort }: StartTask): Promise<Settled<StartedShard>> {
   try {
     const shard = await startShard(settings, realWorld)
-    const link = shard.addLink(memory, portBell(bellPort))
+    const link = shard.addLink(memory, new PortBell(bellPort, realWorld))
     bellPort.once('close', () => void link.close())
     exposeControl(new Control(shard, link), controlPort)
     return { ok: true, value: { info: shard.info, delay: shard.delay } }

@@ -150,6 +150,11 @@ export class Runs {
     this.around = around
   }
 
+  /** Whether a handler runs, or is about to. */
+  get any(): boolean {
+    return this.#runs.size > 0
+  }
+
   /** The EXECUTE frame has come. */
   framed(callId: number, slot: Slot): void {
     const run = this.#run(callId)

@@ -1,7 +1,7 @@
 /** The shard actor: owner of its sockets, for any number of callers' threads. */
 import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks'
 import { beatMs, every } from './beats.ts'
-import type { Bell } from './bell.ts'
+import type { ShardBell } from './bell.ts'
 import type { Plumbing } from './connection.ts'
 import { Deadlines } from './deadlines.ts'
 import { Heartbeats } from './heartbeats.ts'
@@ -57,7 +57,7 @@ export class Shard {
   }
 
   /** Begins to serve one caller's thread over the memory they share. */
-  addLink(memory: LinkMemory, bell: Bell): ShardLink {
+  addLink(memory: LinkMemory, bell: ShardBell): ShardLink {
     const link = new ShardLink(this, memory, bell)
     this.#links.add(link)
     return link

@@ -1,6 +1,6 @@
 /** The shard's end of one link: reads the frames of one caller's thread, and sends it what its connections say. */
 import { Beat, beatMs, Silence } from './beats.ts'
-import type { Bell } from './bell.ts'
+import type { ShardBell } from './bell.ts'
 import { Pause } from './connection.ts'
 import { encodeError, PoolError } from './errors.ts'
 import { Flag, Kind } from './frame.ts'
@@ -24,13 +24,16 @@ const NOTED_OF: ReadonlyMap<number, Noted> = new Map<number, Noted>([
 /** A full ring is noted once in so many ms: large replies fill it again and again. */
 const FULL_NOTED_MS = 1_000
 
+/** Replies of one turn that are shown to the caller's side while the others are still read: so both sides work at once. */
+const SHOWN_AT_ONCE = 8
+
 /** Frames read in one turn before sockets get theirs. */
 const BUDGET = 1_024
 
 export class ShardLink implements Outlet {
   readonly runs: Runs
   readonly #shard: Shard
-  readonly #bell: Bell
+  readonly #bell: ShardBell
   readonly #consumer: RingConsumer
   readonly #sender: FrameSender
   readonly #words: Int32Array
@@ -43,15 +46,16 @@ export class ShardLink implements Outlet {
   readonly #partial = new Map<number, Buffer[]>()
   #fullNotedAt: number = Number.NEGATIVE_INFINITY
   #depth = 0
+  /** Replies since the last time that they were shown before the end of their batch. */
+  #replies = 0
   #again = false
   #closed = false
 
-  constructor(shard: Shard, memory: LinkMemory, bell: Bell) {
+  constructor(shard: Shard, memory: LinkMemory, bell: ShardBell) {
     this.#shard = shard
     this.#bell = bell
-    const ring = () => bell.ring()
-    this.#consumer = new RingConsumer(memory.toShard, ring)
-    this.#sender = new FrameSender(new RingProducer(memory.toMain, ring))
+    this.#consumer = new RingConsumer(memory.toShard, () => bell.ring())
+    this.#sender = new FrameSender(new RingProducer(memory.toMain, this.#ring))
     this.#words = new Int32Array(memory.words)
     this.#beats = new Int32Array(memory.beats)
     const { maxMainStallMs, shardStallMs } = shard.settings
@@ -193,7 +197,17 @@ export class ShardLink implements Outlet {
   send(slot: Slot, kind: number, flags: number, id: number, payload?: Uint8Array, start?: number, end?: number): void {
     if (kind !== Kind.REPLY) this.#noteSent(kind, slot, id)
     this.#sender.send(kind, flags, slot.index, slot.serial, id, payload, start, end)
-    if (this.#depth === 0) this.#sender.ring.publish()
+    if (this.#depth === 0) return this.#sender.ring.publish()
+    if (kind !== Kind.REPLY || ++this.#replies < SHOWN_AT_ONCE) return
+    this.#replies = 0
+    this.#sender.ring.publish()
+    this.#bell.hurry()
+  }
+
+  /** The caller's side is woken for all that a turn brings; at once where a handler may have the thread before the turn is over. */
+  readonly #ring = (): void => {
+    if (this.runs.any) this.#bell.ring()
+    else this.#bell.ringSoon()
   }
 
   #noteSent(kind: number, slot: Slot, id: number): void {
