@@ -267,4 +267,27 @@ test('a main thread that computes again and again between turns loses nothing th
   await atRest(pool)
 })
 
+test('of many replies that come at once, the first callers go on before the last are read', async () => {
+  const MANY = 100
+  let asked = 0
+  const peer = await keep(
+    startPeer((socket) =>
+      serve(socket, () => {
+        if (++asked === MANY) socket.write(Buffer.concat(Array.from({ length: MANY }, () => Buffer.from([0, 0, 0, 1, 7]))))
+      }),
+    ),
+  )
+  const pool = await open(peer.endpoint, { shards: 0, maxConnections: 1, pipelining: MANY })
+  const ended = (): number => pool.stats().counters.ended.requests.succeeded
+  const atFirst: number[] = []
+  await Promise.all(
+    Array.from({ length: MANY }, async (_, id) => {
+      await pool.request(ask(id, 12, 5))
+      if (atFirst.length === 0) atFirst.push(ended())
+    }),
+  )
+  assert.ok((atFirst[0] ?? MANY) <= 16, `${atFirst[0]} of ${MANY} had their reply before the first went on`)
+  assert.is(ended(), MANY)
+})
+
 test.run()

@@ -47,6 +47,8 @@ export interface Rig {
   readonly shard: Shard
   readonly link: ShardLink
   readonly messages: Message[]
+  /** How it has rung its bell. */
+  readonly bells: ('now' | 'soon' | 'hurry')[]
   readonly words: Int32Array
   /** Signs of life, by `Beat`. */
   readonly beats: Int32Array
@@ -99,7 +101,19 @@ export async function rig(options: RigOptions = {}): Promise<Rig> {
     recorder: createRecorder(false),
   }
   const [here, there] = localBells(world)
-  const link = shard.addLink(memory, there)
+  const bells: ('now' | 'soon' | 'hurry')[] = []
+  const link = shard.addLink(memory, {
+    ...there,
+    ring() {
+      bells.push('now')
+      there.ring()
+    },
+    ringSoon() {
+      bells.push('soon')
+      there.ring()
+    },
+    hurry: () => void bells.push('hurry'),
+  })
   const sender = new FrameSender(new RingProducer(memory.toShard, () => here.ring()))
   const consumer = new RingConsumer(memory.toMain, () => here.ring())
   const messages: Message[] = []
@@ -121,6 +135,7 @@ export async function rig(options: RigOptions = {}): Promise<Rig> {
     shard,
     link,
     messages,
+    bells,
     words: new Int32Array(memory.words),
     beats: new Int32Array(memory.beats),
     noted: () => readRecorder(memory.recorder).map(inWords),

@@ -1,5 +1,6 @@
 /** A shard with a codec: opening, requests, replies, losses, cancelling. */
 import * as assert from 'uvu/assert'
+import type { Emit } from '../../src/codec.ts'
 import type { CodecProtocol } from '../../src/define.ts'
 import { Flag, Kind } from '../../src/frame.ts'
 import { lineCodec } from '../../src/protocols/index.ts'
@@ -292,6 +293,67 @@ test('an abandoned reply ends its connection when no byte comes for 5 s, and not
   const { info, written } = await it.lost()
   assert.is(info.reason, 'abort')
   assert.is(written, 2)
+})
+
+/** Lines, and a look between any two replies of one chunk. */
+function lookingBetween(look: () => void): CodecProtocol<unknown, unknown> {
+  const { encode, decode } = lineCodec() as unknown as CodecProtocol<unknown, unknown>['codec'] & {
+    encode: () => void
+    decode: () => unknown
+  }
+  const createFramer = () => {
+    const inner = lineCodec().createFramer()
+    return {
+      push: (chunk: Buffer, emit: Emit) =>
+        inner.push(chunk, (start, end, kind) => {
+          look()
+          emit(start, end, kind)
+        }),
+      atBoundary: () => inner.atBoundary(),
+    }
+  }
+  return { name: 'watched', pipelining: 64, codec: { encode, decode, createFramer } }
+}
+
+test('the replies of one chunk are shown eight at a time, while the others are still read', async () => {
+  const shown: number[] = []
+  const look = (): void => {
+    it.read()
+    shown.push(it.messages.filter(({ kind }) => kind === Kind.REPLY).length)
+  }
+  let asked = 0
+  const answerAll = (_line: string, reply: (text: string) => void): void => {
+    if (++asked === 20) reply('yes\n'.repeat(20))
+  }
+  await begin(answerAll, { codec: lookingBetween(look) })
+  await it.open(server.port)
+  for (let id = 1; id <= 20; id++) it.send(Kind.SEND, 1, id, 'well?\n')
+  await until(() => shown.length === 20, 'all replies have come')
+  assert.equal(shown, [0, 0, 0, 0, 0, 0, 0, 0, 8, 8, 8, 8, 8, 8, 8, 8, 16, 16, 16, 16])
+  await until(() => it.messages.filter(({ kind }) => kind === Kind.REPLY).length === 20, 'the last four are shown')
+})
+
+test('a reply may wait for the end of its turn to be told, but not behind a handler', async () => {
+  let go: (() => void) | undefined
+  const wait = (): Promise<void> =>
+    new Promise((resolve) => {
+      go = resolve
+    })
+  await begin(echo, { handlers: { wait } })
+  await it.open(server.port, 1, 2_000, 0)
+  await it.open(server.port, 2, 2_000, 1)
+  it.bells.length = 0
+  it.send(Kind.SEND, 1, 1, 'hello\n', 0, 0)
+  await it.next(Kind.REPLY)
+  assert.equal(it.bells, ['soon'])
+  it.send(Kind.EXECUTE, 2, 2, '', 0, 1)
+  const result = it.execute(2, 'wait', undefined)
+  it.send(Kind.SEND, 1, 3, 'hello\n', 0, 0)
+  await it.next(Kind.REPLY)
+  assert.equal(it.bells, ['soon', 'now'])
+  await until(() => go !== undefined, 'the handler runs')
+  go?.()
+  await result
 })
 
 test.run()
