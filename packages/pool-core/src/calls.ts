@@ -85,21 +85,22 @@ export class Call implements Waiter, Timed {
   }
 
   resolve(value: unknown): void {
-    this.#end()
+    Call.#end(this)
     if (this.outcomes !== undefined) this.outcomes.succeeded++
     this.#resolve(value as never) // the promise was made by whoever knows the type
   }
 
   reject(error: unknown): void {
-    this.#end()
+    Call.#end(this)
     this.outcomes?.rejected(error)
     const untrue = this.sentBefore && PoolError.is(error) && error.outcome === 'not-sent'
     this.#reject(untrue ? withOutcome(error, 'maybe-executed') : error)
   }
 
-  #end(): void {
-    this.settled = true
-    this.watch?.remove(this)
+  /** Static: a private method of its own would make each call dearer to create. */
+  static #end(call: Call): void {
+    call.settled = true
+    call.watch?.remove(call)
   }
 }
 

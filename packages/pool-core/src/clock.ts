@@ -15,12 +15,12 @@ export function timesMatter({ probeAfterIdleMs, leakDetectionMs, maxLeaseMs }: S
 const QUICK_MS = 0.01
 /** After so many in quick succession only one of `STRIDE` looks. */
 const QUICK = 16
-const STRIDE = 16
+const STRIDE = 32
 
 /**
  * The world, with a second way to read its clock. `justNow` is what leases are timed with: it looks each time, unless many readings have come in
- * quick succession within this turn of the event loop; then the next few repeat the last. So it is behind by what happens between
- * 16 readings of which the 16 before took less than 0.16 ms, and right again in the next turn. Deadlines are reckoned from `now`.
+ * quick succession within this turn of the event loop; then the next few repeat the last. So it is behind by what
+ * happens within 32 readings after some that took a few µs each, and right again in the next turn. Deadlines are reckoned from `now`.
  */
 export class Clock implements World {
   readonly #world: World

@@ -3,7 +3,6 @@
  * lets the books decide, and carries out their effects.
  */
 import { type Cancel, type CloseReason, decodeError, type LostInfo, PoolError, unreachable, type World } from '@cenote/pool-worker'
-import { keepAlive } from './books/keep-alive.ts'
 import type { CallOptions } from './call-options.ts'
 import { Call } from './calls.ts'
 import { Clock, timesMatter } from './clock.ts'
@@ -209,7 +208,7 @@ export class Coordinator implements LinkMailbox {
   }
 
   kept(line: Line, ms: number): void {
-    keepAlive(line.slot, ms, this.#world.now())
+    this.#dispatch.books.keepAlive(line.slot, ms, this.#world.now())
     this.#dispatch.sweepWithin(ms)
   }
 

@@ -141,8 +141,7 @@ export class Dispatch {
   }
 
   /** A connection for a lease, if it need not wait for one. */
-  lendIdle(): Slot | undefined {
-    const now = this.#world.justNow()
+  lendIdle(now: number): Slot | undefined {
     const slot = this.books.tryLease(now)
     if (slot !== undefined) this.retries.called(now)
     this.act()
@@ -151,8 +150,11 @@ export class Dispatch {
 
   /** Carries out what the books have decided; more may be decided meanwhile. */
   act(): void {
+    if (this.books.effects.count > 0 && !this.#acting) this.#actNow()
+  }
+
+  #actNow(): void {
     const { effects } = this.books
-    if (this.#acting || effects.count === 0) return
     this.#acting = true
     for (let index = 0; index < effects.count; index++) this.#carryOut(effects.at(index))
     effects.clear()

@@ -16,8 +16,11 @@ export interface Rebinding {
   readonly given: Promise<boolean>
 }
 
-/** What few leases have. */
+/** What few leases have: the others are smaller for it. */
 class Extras {
+  /** It was ended by the pool. */
+  expired = false
+  watch: Watch | undefined = undefined
   rebinding: Rebinding | undefined = undefined
   /** Requests that wait for it. */
   waiting: Call[] = []
@@ -45,16 +48,10 @@ export class Hold {
   moves: number
   /** It is over, whoever ended it. */
   released = false
-  /** It was ended by the pool: its holder could not know, so his own release does nothing. */
-  expired = false
   /** A request went over it that changed the connection. */
   dirty = false
-  /** It was given another connection once already. */
-  rebound = false
   /** Why its connection is gone, if it is. */
   lostBy: PoolError | undefined = undefined
-  /** How long it may be held, and who acquired it; only while somebody wants to know. */
-  watch: Watch | undefined = undefined
   #extras: Extras | undefined = undefined
 
   constructor(line: Line, grantedAt: number, priority: number, moves: number) {
@@ -64,12 +61,37 @@ export class Hold {
     this.moves = moves
   }
 
+  /** It was ended by the pool: its holder could not know, so his own release does nothing. */
+  get expired(): boolean {
+    return this.#extras?.expired === true
+  }
+
+  /** The pool is about to end it. */
+  expire(): void {
+    Hold.#some(this).expired = true
+  }
+
+  /** How long it may be held, and who acquired it; only while somebody wants to know. */
+  get watch(): Watch | undefined {
+    return this.#extras?.watch
+  }
+
+  /** From now on somebody does. */
+  observe(watch: Watch): void {
+    Hold.#some(this).watch = watch
+  }
+
   /** Why it can be used no more. */
   over(): PoolError {
     const [code, message] = this.expired
       ? (['LEASE_EXPIRED', 'this lease was held longer than maxLeaseMs'] as const)
       : (['LEASE_RELEASED', 'this lease has been released'] as const)
     return new PoolError(code, message, { phase: 'send', outcome: 'not-sent' })
+  }
+
+  /** It was given another connection once already. */
+  get rebound(): boolean {
+    return this.rebinding !== undefined
   }
 
   /** Undefined when it has always had its own connection. */
@@ -96,26 +118,26 @@ export class Hold {
 
   /** Who is told of that. */
   warn(signal: LostSignal): void {
-    this.#some.signal = new WeakRef(signal)
+    Hold.#some(this).signal = new WeakRef(signal)
     if (this.lostBy !== undefined) signal.abort(this.lostBy)
   }
 
   /** Somebody listens to its signal, or nobody any more. */
   heed(lease: object, some: boolean): void {
-    this.#some.heeded = some && !this.released && this.lostBy === undefined ? lease : undefined
+    Hold.#some(this).heeded = some && !this.released && this.lostBy === undefined ? lease : undefined
   }
 
   /** Its connection died before anything was sent: its requests wait for another. */
   rebind(calls: Call[], rebinding: Rebinding): void {
+    const extras = Hold.#some(this)
     this.line = undefined
-    this.rebound = true
-    this.#some.rebinding = rebinding
-    this.#some.waiting = calls
+    extras.rebinding = rebinding
+    extras.waiting = calls
   }
 
   /** A request comes while it has no connection. */
   wait(call: Call): void {
-    this.#some.waiting.push(call)
+    Hold.#some(this).waiting.push(call)
   }
 
   /** Those requests, which wait no more. */
@@ -125,7 +147,7 @@ export class Hold {
 
   /** Tells `listener` each push, in the async context of now. Returns what takes it off. */
   listen<T>(listener: (value: T) => void, lease: object): () => void {
-    const extras = this.#some
+    const extras = Hold.#some(this)
     extras.listeners ??= new Map()
     const { listeners } = extras
     if (!listeners.has(listener)) listeners.set(listener, AsyncResource.bind(listener as (value: unknown) => void)) // typed where the pool is
@@ -142,8 +164,9 @@ export class Hold {
     for (const listener of listeners.values()) queueMicrotask(() => listener(value))
   }
 
-  get #some(): Extras {
-    this.#extras ??= new Extras()
-    return this.#extras
+  /** Static: a private method of its own would make each lease dearer to create. */
+  static #some(hold: Hold): Extras {
+    hold.#extras ??= new Extras()
+    return hold.#extras
   }
 }

@@ -179,7 +179,7 @@ export class Lease<Req = unknown, Rep = unknown> {
    * lease.release()
    */
   release(options?: ReleaseOptions): void {
-    if (this.#ended()) return
+    if (Lease.#ended(this.#hold)) return
     if (options === undefined) return this.#leasing.release(this as Lease, false)
     const { reusable, keepAliveMs } = checkReleaseOptions(options, 'options')
     this.#leasing.release(this as Lease, reusable === true, keepAliveMs)
@@ -198,7 +198,7 @@ export class Lease<Req = unknown, Rep = unknown> {
    * lease.destroy(new Error('its answers make no sense'))
    */
   destroy(error?: Error): void {
-    if (this.#ended()) return
+    if (Lease.#ended(this.#hold)) return
     this.#leasing.destroy(this as Lease, error)
   }
 
@@ -212,10 +212,10 @@ export class Lease<Req = unknown, Rep = unknown> {
     this[Symbol.dispose]()
   }
 
-  /** Whether the pool has ended it already, which its holder could not know. */
-  #ended(): boolean {
-    if (this.#hold.released && !this.#hold.expired) throw this.#hold.over()
-    return this.#hold.released
+  /** Whether the pool has ended it already, which its holder could not know. Static: a private method would make each lease dearer to create. */
+  static #ended(hold: Hold): boolean {
+    if (hold.released && !hold.expired) throw hold.over()
+    return hold.released
   }
 
   /** What the pool knows of it. @internal */

@@ -65,11 +65,12 @@ export class Leasing {
   /** A lease that need not wait for its connection. */
   #lendIdle({ signal, priority }: CallOptions, stack?: Captured, trace?: CallTrace): Lease | undefined {
     if (this.#dispatch.closing || signal?.aborted === true) return undefined // which is told by those who wait
-    const slot = this.#dispatch.lendIdle()
+    const now = this.#world.justNow()
+    const slot = this.#dispatch.lendIdle(now)
     if (slot === undefined) return undefined
     const line = this.#dispatch.lineOf(slot)
     trace?.placed(this.#dispatch.describe(line))
-    return this.#lend(line, priority ?? 0, 0, stack)
+    return this.#lend(line, now, priority ?? 0, 0, stack)
   }
 
   /**
@@ -90,7 +91,7 @@ export class Leasing {
       }
       const granted = (slot: Slot): void => {
         const line = this.#dispatch.lineOf(slot)
-        const lease = this.#lend(line, priority, moves, stack)
+        const lease = this.#lend(line, this.#world.justNow(), priority, moves, stack)
         if (outcomes === undefined || !this.#dispatch.link(line).reading) return given(lease)
         queueMicrotask(() => void this.#outlive(lease, timeoutMs, options.signal, since).then(given, refused))
       }
@@ -127,9 +128,10 @@ export class Leasing {
 
   tryAcquire(): Lease | undefined {
     if (this.#dispatch.closing) throw poolClosed(this.#settings.name, 'not-sent')
-    const slot = this.#dispatch.lendIdle()
+    const now = this.#world.justNow()
+    const slot = this.#dispatch.lendIdle(now)
     if (slot === undefined) return undefined
-    return this.#lend(this.#dispatch.lineOf(slot), 0, 0, this.#overdue.capture(Leasing.prototype.tryAcquire))
+    return this.#lend(this.#dispatch.lineOf(slot), now, 0, 0, this.#overdue.capture(Leasing.prototype.tryAcquire))
   }
 
   /** A request that nobody may share a connection with: one deadline for the wait and the reply. */
@@ -228,20 +230,28 @@ export class Leasing {
   /** @param restMs - How long the connection may stay idle now. */
   release(lease: Lease, reusable: boolean, restMs: number = Number.POSITIVE_INFINITY): void {
     const { line, dirty } = lease.hold
-    this.#end(lease)
+    const now = this.#world.justNow()
+    this.#end(lease, now)
     if (line === undefined) return
+    if (dirty || line.stream !== undefined || line.first !== undefined) return this.#releaseUsed(line, dirty, reusable, now, restMs)
+    const { slot } = line
+    if (line.begun > line.begunBeforeLease) this.#dispatch.link(line).release(slot, false) // else its shard never knew of the lease
+    this.#dispatch.books.release(slot, now, restMs)
+    this.#dispatch.act()
+    this.#dispatch.sweepWithin(restMs)
+  }
+
+  /** Its connection is not as it was: it has to prove itself, or goes. */
+  #releaseUsed(line: Line, dirty: boolean, reusable: boolean, now: number, restMs: number): void {
     const { slot, stream } = line
     if (stream === undefined ? line.first !== undefined : !(reusable && stream.reusable && !dirty)) {
       stream?.detach()
       return this.#dispatch.destroy(line, 'abort', connectionLost('the lease was released while its reply was owed', 'maybe-executed'))
     }
-    const prove = stream !== undefined || dirty
     stream?.detach()
     line.stream = undefined
-    const now = this.#world.justNow()
-    if (prove || line.begun > line.begunBeforeLease) this.#dispatch.link(line).release(slot, prove) // else its shard never knew of the lease
-    if (prove) this.#dispatch.books.reset(slot, now, restMs)
-    else this.#dispatch.books.release(slot, now, restMs)
+    this.#dispatch.link(line).release(slot, true)
+    this.#dispatch.books.reset(slot, now, restMs)
     this.#dispatch.act()
     this.#dispatch.sweepWithin(restMs)
   }
@@ -285,8 +295,8 @@ export class Leasing {
       this.#dispatch.destroy(line, 'abort', connectionLost('the stream was destroyed', 'maybe-executed'))
   }
 
-  #lend(line: Line, priority: number, moves: number, stack: Captured | undefined): Lease {
-    const hold = new Hold(line, this.#world.justNow(), priority, moves)
+  #lend(line: Line, now: number, priority: number, moves: number, stack: Captured | undefined): Lease {
+    const hold = new Hold(line, now, priority, moves)
     line.lease = hold
     line.begunBeforeLease = line.begun
     this.#dispatch.waits.hold()
@@ -296,28 +306,32 @@ export class Leasing {
   }
 
   /** A lease is over, by its holder. */
-  #end(lease: Lease): void {
+  #end(lease: Lease, now: number = this.#world.now()): void {
     const { hold } = lease
     this.#overdue.end(hold, true)
-    this.#close(hold, released)
+    this.#close(hold, now, released)
     this.#dispatch.numbers.released++
     const anchor = lease.takeAnchor()
     if (anchor !== undefined) this.#anchors.giveBack(anchor)
   }
 
   /** Whoever ended it, nobody uses it from now on. */
-  #close(hold: Hold, refusal: () => PoolError): void {
+  #close(hold: Hold, now: number, refusal: () => PoolError): void {
     const { line, grantedAt } = hold
     if (line !== undefined) line.lease = undefined
     const waiting = hold.end()
-    if (waiting.length > 0) for (const call of waiting) if (!call.settled) this.#dispatch.waits.reject(call, refusal())
-    this.#dispatch.numbers.used(this.#world.justNow() - grantedAt)
+    if (waiting.length > 0) this.#refuse(waiting, refusal)
+    this.#dispatch.numbers.used(now - grantedAt)
     this.#dispatch.waits.letGo()
+  }
+
+  #refuse(waiting: readonly Call[], refusal: () => PoolError): void {
+    for (const call of waiting) if (!call.settled) this.#dispatch.waits.reject(call, refusal())
   }
 
   /** It was held longer than it may be. */
   #expired(hold: Hold, error: PoolError): void {
-    hold.expired = true
+    hold.expire()
     this.#takeBack(hold, error)
   }
 
@@ -332,7 +346,7 @@ export class Leasing {
   #takeBack(hold: Hold, error: PoolError): void {
     const { line } = hold
     this.#overdue.end(hold, false)
-    this.#close(hold, () => withOutcome(error, 'not-sent'))
+    this.#close(hold, this.#world.now(), () => withOutcome(error, 'not-sent'))
     this.#dispatch.numbers.reclaimed++
     this.#dispatch.flight.pool('reclaimed', 0, line?.slot)
     hold.lost(error)

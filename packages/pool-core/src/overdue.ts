@@ -72,8 +72,9 @@ export class Overdue {
 
   begin(hold: Hold, trace: Captured | undefined): void {
     if (this.#firstMs === Number.POSITIVE_INFINITY) return
-    hold.watch = new Watch(hold, trace, hold.grantedAt + this.#firstMs)
-    this.#wheel.add(hold.watch)
+    const watch = new Watch(hold, trace, hold.grantedAt + this.#firstMs)
+    hold.observe(watch)
+    this.#wheel.add(watch)
   }
 
   /** A lease is over; `returned`: by its holder. */

@@ -152,7 +152,7 @@ export class Numbers {
     this.attempts.end(slot)
     this.#opened++
     this.#connect.record(microseconds / 1000)
-    this.#tell('create', microseconds / 1000)
+    if (this.listeners.size > 0) this.#tell('create', microseconds / 1000)
   }
 
   connectFailed(slot: Slot): void {
@@ -174,16 +174,16 @@ export class Numbers {
 
   waited(ms: number): void {
     this.#wait.record(ms)
-    this.#tell('wait', ms)
+    if (this.listeners.size > 0) this.#tell('wait', ms)
   }
 
   used(ms: number): void {
     this.#use.record(ms)
-    this.#tell('use', ms)
+    if (this.listeners.size > 0) this.#tell('use', ms)
   }
 
   #tell(kind: TimeKind, ms: number): void {
-    if (this.listeners.size > 0) for (const listener of this.listeners) listener(kind, ms)
+    for (const listener of this.listeners) listener(kind, ms)
   }
 
   counters(): Counters {

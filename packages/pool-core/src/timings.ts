@@ -21,11 +21,13 @@ export class Timings {
   #shortest = 0
 
   record(ms: number): void {
-    const microseconds = Math.round(ms * 1000)
-    if (microseconds > 1) {
-      this.#histogram.record(microseconds)
-      this.#sum += microseconds
-    } else this.#shortest++
+    if (ms < 0.0015) this.#shortest++
+    else this.#place(Math.round(ms * 1000))
+  }
+
+  #place(microseconds: number): void {
+    this.#histogram.record(microseconds)
+    this.#sum += microseconds
   }
 
   get summary(): Times {

@@ -105,7 +105,10 @@ export class Waits {
 
   hold(): void {
     this.#held++
-    if (this.#refed) return
+    if (!this.#refed) this.#keepAlive()
+  }
+
+  #keepAlive(): void {
     this.#refed = true
     this.#deadlines.setRef(true)
     this.#refs(true)
@@ -113,7 +116,11 @@ export class Waits {
 
   letGo(): void {
     this.#held--
-    if (this.#held > 0) return
+    if (this.#held === 0) this.#rest()
+  }
+
+  /** Nothing is held any more. */
+  #rest(): void {
     this.#none?.()
     this.#relaxing ??= this.#world.timer(RELAX_MS, false, this.#relax)
   }

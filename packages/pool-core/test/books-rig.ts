@@ -20,7 +20,8 @@ export interface Hold {
   readonly requests: Caller[]
 }
 
-const defaults: BooksLimits = {
+/** Of a rig; no pool has them. */
+export const defaults: BooksLimits = {
   maxConnections: 2,
   minConnections: 0,
   minIdle: 0,

@@ -27,14 +27,14 @@ test('of many in quick succession, most repeat the last', () => {
   const world = new ManualWorld(1_000)
   const clock = new Clock(world, false)
   assert.is(behind(clock, world, 16, 0.001), 0)
-  assert.ok(behind(clock, world, 1_600, 0.001) >= 1_400)
+  assert.ok(behind(clock, world, 1_600, 0.001) >= 1_500)
 })
 
-test('after sixteen that were behind it is right, and stays so for those that come slowly', () => {
+test('after some that were behind it is right, and stays so for those that come slowly', () => {
   const world = new ManualWorld(1_000)
   const clock = new Clock(world, false)
   behind(clock, world, 100, 0.001)
-  assert.ok(behind(clock, world, 16, 50) < 16)
+  assert.ok(behind(clock, world, 32, 50) < 32)
   assert.is(behind(clock, world, 100, 50), 0)
 })
 

@@ -8,7 +8,9 @@ import { checkBooks } from './check.ts'
 import { Choice } from './choice.ts'
 import { type BooksCounts, countBooks } from './counts.ts'
 import { Effects } from './effects.ts'
+import { Encore } from './encore.ts'
 import type { Fault } from './faults.ts'
+import { keepAlive } from './keep-alive.ts'
 import { Load, type LoadStats } from './load.ts'
 import type { Waiter } from './pending.ts'
 import { Placement, type PlacementLimits } from './placement.ts'
@@ -34,6 +36,7 @@ export class Books {
   readonly #sizing: Sizing
   readonly #serving: Serving
   readonly #load: Load = new Load()
+  readonly #encore: Encore
 
   /**
    * @param fit - Reads a slot's shared word: false means that its shard already knows it dead. It must stay false until `gone`.
@@ -46,6 +49,7 @@ export class Books {
     const choice = new Choice(this.#limits, this.#placement)
     this.#sizing = new Sizing(this.#limits, this.#placement, choice, this.effects)
     this.#serving = new Serving(this.#limits, this.#placement, choice, this.#sizing, this.effects)
+    this.#encore = new Encore(this.#limits, this.#placement, this.#serving, this.#load)
   }
 
   get #now(): number {
@@ -54,9 +58,16 @@ export class Books {
 
   /** Until now everything was as it is. */
   set #now(now: number) {
+    this.#settle()
     const { shared, leased } = this.#placement.tally
     this.#load.until(now, shared + leased, this.#serving.pending.size)
     this.#serving.now = now
+  }
+
+  /** What was given back goes the long way after all. */
+  #settle(): void {
+    const slot = this.#encore.end()
+    if (slot !== undefined) this.release(slot, this.#encore.since)
   }
 
   /** As they are now: `resize` changes them. */
@@ -66,6 +77,7 @@ export class Books {
 
   /** A shard is live, with no slots: for the first time, or again after `removeShard`. */
   addShard(shard: number): void {
+    this.#settle()
     if ((this.#placement.shards[shard]?.connections ?? 0) > 0) throw new Error(`shard ${shard} still has connections`)
     this.#placement.setLive(shard, true)
     this.#serving.serveQueue() // others may follow: `refill` opens what nobody waits for
@@ -148,10 +160,14 @@ export class Books {
 
   /** A lease without waiting and without a probe, or undefined. Never passes one that waits. */
   tryLease(now: number): Slot | undefined {
+    const again = this.#encore.take(now)
+    if (again !== undefined) return again
     this.#now = now
     const slot = this.#serving.leaseNow()
     this.#serving.keepIdle()
-    if (slot !== undefined) this.#load.calls++
+    if (slot === undefined) return undefined
+    this.#load.calls++
+    this.#encore.lent(slot)
     return slot
   }
 
@@ -189,24 +205,12 @@ export class Books {
   /** One request of a shared connection has ended, or an abandoned one's place has become free. */
   finish(slot: Slot, now: number): void {
     this.#now = now
-    if (slot.state === 'closing') {
-      if (slot.inFlight > 0) slot.inFlight--
-      return
-    }
-    expect(slot, slot.state === 'shared', 'finish')
-    slot.inFlight--
-    if (slot.inFlight === 0) slot.blocked = false // nothing is owed any more
-    if (slot.inFlight > 0) {
-      if (slot.reserved) this.#placement.weigh(slot)
-      else this.#placement.move(slot, 'shared')
-      this.#serving.serveQueue()
-      this.#serving.keepIdle()
-    } else if (this.#serving.pending.size > 0 || !this.#sizing.mayRest(slot, now)) this.#serving.available(slot)
-    else this.#placement.rest(slot, this.#now)
+    this.#serving.finish(slot)
   }
 
   /** A lease has ended and left nothing behind: to the next waiter, else idle for `restMs` at most, else closed above `maxIdle`. */
   release(slot: Slot, now: number, restMs: number = Number.POSITIVE_INFINITY): void {
+    if (restMs === Number.POSITIVE_INFINITY && this.#encore.keep(slot, now)) return
     this.#now = now
     if (slot.state === 'closing') return
     expect(slot, slot.state === 'leased', 'release')
@@ -255,15 +259,23 @@ export class Books {
 
   /** A handler runs on this leased connection, or no longer: requests avoid its shard meanwhile. */
   markHandler(slot: Slot, running: boolean): void {
+    this.#settle()
     if (slot.state === 'leased' || slot.state === 'closing') this.#placement.setHandler(slot, running)
   }
 
   /** The oldest owed reply of a shared connection was abandoned: it takes no new request until this is taken back. */
   block(slot: Slot, blocked: boolean): void {
+    this.#settle()
     if (slot.state !== 'shared' || slot.blocked === blocked) return
     slot.blocked = blocked
     if (!slot.reserved) this.#placement.move(slot, 'shared')
     this.#serving.serve()
+  }
+
+  /** So long its server keeps a connection when it is idle, from now on. */
+  keepAlive(slot: Slot, ms: number, now: number): void {
+    this.#settle()
+    keepAlive(slot, ms, now)
   }
 
   /** Ends a connection. It keeps its permit until `gone`. */
@@ -284,6 +296,7 @@ export class Books {
 
   /** A connect has failed, or was stillborn. `final`, `chance` and what is returned: see `Admission.failed`. */
   failed(slot: Slot, now: number, final: boolean, chance: number): number | undefined {
+    this.#now = now
     const { living, tally, admission } = slot.site
     const { down } = admission
     const others = living - tally.opening - (slot.state === 'idle' ? 1 : 0)
@@ -360,6 +373,7 @@ export class Books {
 
   /** The state in numbers. `opening` counts those being probed too; the states add up to `connections`. */
   counts(): BooksCounts {
+    this.#settle()
     return countBooks(this.#placement, this.#serving.pending)
   }
 
@@ -371,6 +385,7 @@ export class Books {
 
   /** Derives every invariant anew. Empty: all hold. For tests. */
   check(): string[] {
+    this.#settle()
     return checkBooks({
       placement: this.#placement,
       pending: this.#serving.pending,

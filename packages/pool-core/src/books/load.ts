@@ -33,6 +33,11 @@ export class Load {
     this.#until = now
   }
 
+  /** Of the time that was, or will be, told as used, so much was not. */
+  spared(ms: number): void {
+    this.#usedMs -= ms
+  }
+
   stats(waiting: number): LoadStats {
     const { calls, left } = this
     const overMs = this.#since === undefined ? 0 : this.#until - this.#since

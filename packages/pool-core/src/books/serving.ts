@@ -4,7 +4,7 @@ import type { Effects } from './effects.ts'
 import { Pending, type Waiter } from './pending.ts'
 import { growAt, type Placement, type PlacementLimits } from './placement.ts'
 import type { Sizing } from './sizing.ts'
-import type { Slot } from './slots.ts'
+import { expect, type Slot } from './slots.ts'
 
 /** What serving keeps to. */
 export type ServingLimits = Pick<PlacementLimits, 'pipelining'> & { readonly minIdle: number }
@@ -30,6 +30,13 @@ export class Serving {
     this.#choice = choice
     this.#sizing = sizing
     this.#effects = effects
+  }
+
+  /** Whether a connection that comes back becomes idle and nothing else happens, and whoever comes next is given the last that came back. */
+  get calm(): boolean {
+    const { sites, reserved } = this.#placement
+    if (this.paused || this.pending.size > 0 || reserved.size > 0 || this.#limits.minIdle > 0) return false
+    return sites.usable.length === 1 && !sites.troubled && !this.#choice.missed && this.#sizing.calm
   }
 
   /** A connection for a lease that need not wait, if there is one. */
@@ -62,6 +69,24 @@ export class Serving {
   #join(slot: Slot): void {
     this.#placement.seat(slot)
     this.#placement.move(slot, 'shared')
+  }
+
+  /** One request of a shared connection has ended, or an abandoned one's place has become free. */
+  finish(slot: Slot): void {
+    if (slot.state === 'closing') {
+      if (slot.inFlight > 0) slot.inFlight--
+      return
+    }
+    expect(slot, slot.state === 'shared', 'finish')
+    slot.inFlight--
+    if (slot.inFlight === 0) slot.blocked = false // nothing is owed any more
+    if (slot.inFlight > 0) {
+      if (slot.reserved) this.#placement.weigh(slot)
+      else this.#placement.move(slot, 'shared')
+      this.serveQueue()
+      this.keepIdle()
+    } else if (this.pending.size > 0 || !this.#sizing.mayRest(slot, this.now)) this.available(slot)
+    else this.#placement.rest(slot, this.now)
   }
 
   /** A connection with nothing in flight: closed if it has had its time; else to the first waiter, else idle, else closed. */

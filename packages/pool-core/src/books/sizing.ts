@@ -59,8 +59,12 @@ export class Sizing {
 
   /** Whether one more connection may stay idle. */
   get mayIdle(): boolean {
-    const { tally, living } = this.#placement
-    return tally.idle < this.#limits.maxIdle || living <= this.#limits.minConnections
+    return this.#placement.tally.idle < this.#limits.maxIdle || this.#placement.living <= this.#limits.minConnections
+  }
+
+  /** Whether one that comes back simply stays. */
+  get calm(): boolean {
+    return !this.retired && this.#roomFor === undefined && this.mayIdle
   }
 
   /** Whether a connection that nobody waits for may become idle. */
