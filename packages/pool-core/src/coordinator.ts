@@ -97,7 +97,8 @@ export class Coordinator implements LinkMailbox {
       call.priority = options.priority ?? 0
       call.outcomes = this.#numbers.requests
       call.outcomes.begun++
-      if (this.#waits.begin(call, options.signal)) this.#dispatch.enter(call)
+      const now = this.#world.now()
+      if (this.#waits.begin(call, options.signal, now)) this.#dispatch.enter(call, now)
     })
   }
 

@@ -107,10 +107,9 @@ export class Dispatch {
   }
 
   /** Lets the books decide on a call, and acts. */
-  admit(call: Call): void {
+  admit(call: Call, now: number = this.#world.now()): void {
     if (this.closing) return this.waits.reject(call, poolClosed(this.#settings.name, 'not-sent'))
     if (this.#hopeless) return this.#refuseHopeless(call)
-    const now = this.#world.now()
     if (call.moves === 0) this.retries.called(now)
     const slot = this.books.get(call, now)
     if (slot !== undefined) this.#granted(call, slot)
@@ -124,9 +123,9 @@ export class Dispatch {
     this.waits.reject(call, queueFull(this.situation()))
   }
 
-  /** The same for a call that its caller makes at this moment: his async context tells what he holds already. */
-  enter(call: Call): void {
-    this.admit(call)
+  /** The same for a call that its caller makes at this moment, `now`: his async context tells what he holds already. */
+  enter(call: Call, now: number): void {
+    this.admit(call, now)
     if (call.queued && this.nesting !== undefined) this.#refuseNested(call, this.nesting.held)
   }
 
@@ -187,7 +186,7 @@ export class Dispatch {
   #granted(call: Call, slot: Slot): void {
     const line = this.links[slot.shard]?.line(slot)
     if (call.queuedAt > 0) {
-      const now = this.#world.now()
+      const now = call.kind === 'lease' ? this.#world.justNow() : this.#world.now()
       this.numbers.waited(now - call.queuedAt)
       if (this.books.waiters.size === 0) this.flight.served(slot, now - call.queuedAt, now)
       if (call.kind === 'request' && call.deadline <= now) return this.#tooLate(call, slot, now)

@@ -56,7 +56,7 @@ export class Handling {
     ticket.moves = run.call.moves
     ticket.trace = run.call.trace
     ticket.priority = run.call.priority
-    if (waits.begin(ticket, undefined, run.since)) this.#dispatch.enter(ticket)
+    if (waits.begin(ticket, undefined, run.since)) this.#dispatch.enter(ticket, this.#world.now())
   }
 
   done(line: Line, clean: boolean): void {

@@ -81,7 +81,7 @@ export class Leasing {
     const priority = options.priority ?? 0
     const timeoutMs = options.timeoutMs ?? this.#settings.acquireTimeoutMs
     return new Promise<Lease>((resolve, reject) => {
-      const given = (lease: Lease): void => {
+      const lend = (lease: Lease): void => {
         if (outcomes !== undefined) outcomes.succeeded++
         resolve(lease)
       }
@@ -92,14 +92,15 @@ export class Leasing {
       const granted = (slot: Slot): void => {
         const line = this.#dispatch.lineOf(slot)
         const lease = this.#lend(line, this.#world.justNow(), priority, moves, stack)
-        if (outcomes === undefined || !this.#dispatch.link(line).reading) return given(lease)
-        queueMicrotask(() => void this.#outlive(lease, timeoutMs, options.signal, since).then(given, refused))
+        if (outcomes === undefined || !this.#dispatch.link(line).reading) return lend(lease)
+        queueMicrotask(() => this.#outlive(lease, timeoutMs, options.signal, since).then(lend, refused))
       }
       const call = new Call('lease', timeoutMs, granted, refused)
       call.priority = priority
       call.moves = moves
       call.trace = trace
-      if (this.#dispatch.waits.begin(call, options.signal, since)) this.#dispatch.enter(call)
+      const now = outcomes === undefined ? this.#world.now() : since // whoever waits a second time began long ago
+      if (this.#dispatch.waits.begin(call, options.signal, since)) this.#dispatch.enter(call, now)
     })
   }
 

@@ -21,7 +21,8 @@ export class Choice {
   /** Of the least busy shard with one that needs no probe: the idle connection whose turn it is. */
   freshIdle(now: number): Slot | undefined {
     const since = now - this.#limits.probeAfterIdleMs
-    const { sites } = this.#placement
+    const { sites, tally } = this.#placement
+    if (tally.idle === 0 && sites.usable.length === 1) return undefined
     const site = sites.pick(now)
     const slot = site === undefined ? undefined : this.idleAt(site, since, now)
     if (slot !== undefined || site === undefined || sites.usable.length === 1) return slot

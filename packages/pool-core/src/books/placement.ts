@@ -49,6 +49,11 @@ export class Placement {
     return this.living + this.tally.closing
   }
 
+  /** Whether there is no permit left. */
+  get full(): boolean {
+    return this.connections >= this.#limits.maxConnections
+  }
+
   /** Connections that are not on their way out. */
   get living(): number {
     return livingIn(this.tally)
@@ -251,7 +256,7 @@ export class Placement {
 
   /** The shared connection to reserve: the fewest in flight; one that is blocked only if there is no other. */
   #reservable(): Slot | undefined {
-    for (;;) {
+    while (this.tally.shared > 0) {
       let best: Slot | undefined
       let blocked: Slot | undefined
       for (const cell of this.#cells()) {
@@ -262,6 +267,7 @@ export class Placement {
       best ??= blocked
       if (best === undefined || this.isFit(best)) return best
     }
+    return undefined
   }
 
   /** Of shards to choose from and endpoints that take new work. */
@@ -311,7 +317,7 @@ export class Placement {
 
   /** A slot for a new connection of an endpoint, or undefined: asked here alone, so the caps hold. */
   open(site: Site): Slot | undefined {
-    if (this.connections >= this.#limits.maxConnections || !this.sites.mayOpen(site)) return undefined
+    if (this.full || !this.sites.mayOpen(site)) return undefined
     const home = this.#shardToOpenOn(site)
     if (home === undefined) return undefined
     const before = home.slots.length

@@ -91,8 +91,9 @@ export class Sizing {
    * under way, for whatever reason, is no cause to leave an idle one alone: a probe takes a round trip, a connect may hang.
    */
   bring(wanted: number, now: number): void {
-    while (this.#placement.proving < wanted && this.#probeOne(now)) {}
-    while (this.#placement.coming < wanted && this.open()) {}
+    const { tally } = this.#placement
+    while (tally.idle > 0 && this.#placement.proving < wanted && this.#probeOne(now)) {}
+    while (!this.#placement.full && this.#placement.coming < wanted && this.open()) {}
   }
 
   #probeOne(now: number): boolean {

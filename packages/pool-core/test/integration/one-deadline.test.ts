@@ -2,14 +2,15 @@
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { handlersAt, line, type Pool, type PoolError, protocolAt } from '@cenote/pool-core'
-import { MAX_SLOTS } from '@cenote/pool-worker'
+import { realWorld } from '@cenote/pool-worker'
 import * as assert from 'uvu/assert'
 import { ManualWorld } from '../../../pool-worker/test/kit/clock.ts'
 import { rejects, suite, until } from '../../../pool-worker/test/kit/kit.ts'
+import { Link } from '../../src/link.ts'
 import type * as sessionHandlers from '../fixtures/session-handlers.ts'
 import type * as sessionProtocol from '../fixtures/session-protocol.ts'
 import { closing, startPeer } from '../support/peers.ts'
-import { createPool, createPoolIn } from '../support/pools.ts'
+import { createPoolIn } from '../support/pools.ts'
 
 const test = suite('one deadline')
 const kept = closing(test)
@@ -138,11 +139,12 @@ async function ending(): Promise<{ port: number; worker: Worker; ended: Int32Arr
  * shard, which no test can hit.
  */
 function behind(): void {
-  const { load } = Atomics
-  const late = (words: Int32Array, index: number): number => load(words, index) || (words.length === MAX_SLOTS ? FIRST_SERIAL : 0)
-  Atomics.load = late as typeof load // the pool loads from nothing else
+  const { fit } = Link.prototype
+  Link.prototype.fit = function (slot) {
+    return fit.call(this, slot) || slot.serial === FIRST_SERIAL
+  }
   restore = () => {
-    Atomics.load = load
+    Link.prototype.fit = fit
   }
 }
 
@@ -194,7 +196,7 @@ async function diesInItsTurn(reason: Error | undefined): Promise<boolean> {
   worker.postMessage('close whoever comes')
   let asked = 0
   const credentials = () => (asked++ === 0 ? { username: 'first' } : new Promise<never>(() => undefined))
-  await using pool = await createPool({
+  await using pool = await createPoolIn(realWorld)({
     endpoint: `tcp://127.0.0.1:${port}`,
     shards: 1,
     maxConnections: 1,
