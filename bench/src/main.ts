@@ -1,25 +1,29 @@
 /** `npm run bench`: comparisons and other measurements, by name. */
 import { cancel } from './cancel.ts'
 import { compare } from './compare/command.ts'
+import { load } from './load/command.ts'
 import type { Cleanup } from './process/cleanup.ts'
 import { runCommand, UsageError } from './process/command.ts'
 import { report } from './summary/command.ts'
 
 const HELP = `Usage: npm run bench -- <command> [options]
 
+  load <address>        puts load on a server of yours, and says how fast it answers
   compare [scenario …]  Cenote beside its peers
   cancel                100,000 callers who wait give up at once
   report                what was measured, on one page
 
-npm run bench -- compare --help lists the scenarios and tells the options. The main job is npm start.
+npm run bench -- compare --help lists the scenarios and tells the options, load --help its own. The main job is npm start.
 `
 
 const CONTENDER = new URL('./contender.js', import.meta.url)
+const LOAD = { metronome: new URL('./metronome.js', import.meta.url), shardThread: new URL('./shard-thread.js', import.meta.url) }
 const OUT = new URL('../out/', import.meta.url)
 const RECORD = new URL('../RESULTS.md', import.meta.url)
 
 /** Each gets what stands behind its name and gives the exit code. */
 const COMMANDS: ReadonlyMap<string, (args: readonly string[], cleanup: Cleanup) => Promise<number>> = new Map([
+  ['load', (args: readonly string[], cleanup: Cleanup) => load(args, LOAD, OUT, cleanup)],
   ['compare', (args: readonly string[], cleanup: Cleanup) => compare(args, CONTENDER, OUT, cleanup)],
   ['report', (args: readonly string[]) => report(args, { out: OUT, record: RECORD })],
   ['cancel', (args: readonly string[], cleanup: Cleanup) => cancel(args, OUT, cleanup)],

@@ -13,7 +13,8 @@ export async function runCommand(name: string, work: (cleanup: Cleanup) => Promi
   const cleanup = new Cleanup()
   cleanup.endOnSignals(() => process.stderr.write('\ninterrupted\n'))
   try {
-    process.exitCode = await work(cleanup)
+    const exitCode = await work(cleanup)
+    process.exitCode = cleanup.exitCode ?? exitCode
   } catch (error) {
     if (cleanup.interrupted) return
     const text =
