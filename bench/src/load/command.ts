@@ -5,7 +5,7 @@ import { describeEnvironment } from '../report/environment.ts'
 import { bold, Progress } from '../report/terminal.ts'
 import { writeFiles } from './files.ts'
 import { HELP } from './help.ts'
-import { openWork } from './open.ts'
+import { openWork, tryOut } from './open.ts'
 import { type LoadOptions, type LoadOrder, readOrder } from './options.ts'
 import { distribution, headline, latencyTable, liveLine, overTime, sentences } from './report.ts'
 import { type LoadResult, resultOf } from './result.ts'
@@ -38,7 +38,7 @@ export async function load(args: readonly string[], entries: LoadEntries, out: U
   cleanup.add(() => work.pool.close({ timeoutMs: CLOSE_MS }))
   cleanup.add(work.remove)
   progress.update('preparing')
-  await work.prepare()
+  await tryOut(work, address, options)
   const measured = await runOrStop(work, options, entries, threads, cleanup, progress)
   const versions = ['@cenote/pool-core', '@cenote/pool-worker', 'piscina', 'echarts']
   const result = resultOf(order, work.about, measured, await describeEnvironment(versions))

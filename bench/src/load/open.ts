@@ -8,26 +8,52 @@ import { requests, type Work } from './work.ts'
 import { rawWork } from './work-raw.ts'
 import { respWork } from './work-resp.ts'
 
+const POOL_NAME = 'load'
+
 /** How long a server may take to let the first connection in, and then all of them. */
 const REACH_MS = 5_000
+
+/** How long it may take to fill all keys. */
+const PREPARE_MS = 120_000
+const CLOSE_MS = 1_000
 const MAX_WAITING = 1_000_000
 
 type CommonOptions = Omit<PoolOptions, 'protocol' | 'handlers'>
 
 /**
- * Opens the pool with all its connections, and sends one request for a trial.
+ * Opens the pool with all its connections.
  *
  * @param preload - A module that each shard loads before its own.
- * @throws UsageError: the server cannot be reached, or does not answer; with the cause.
+ * @throws UsageError: the server cannot be reached; with the cause.
  */
 export async function openWork(address: Address, options: LoadOptions, preload: URL): Promise<Work> {
   const work = await makeWork(address, options, await commonOptions(address, options, preload))
+  const { pool } = work
   try {
-    await reach(work, address, options)
+    const lease = await pool.acquire({ timeoutMs: REACH_MS })
+    lease.release()
+    await pool.ready({ timeoutMs: REACH_MS })
     return work
   } catch (error) {
-    await work.pool.close({ timeoutMs: 1_000 })
-    throw error
+    const { opened } = pool.stats().counters
+    await pool.close({ timeoutMs: CLOSE_MS })
+    const how = opened === 0 ? 'cannot be reached' : `let in ${opened} of ${options.connections} connections`
+    throw new UsageError(`${address.text} ${how}: ${reasons(error).join(': ')}`)
+  }
+}
+
+/**
+ * Makes the server ready, and sends one request for a trial.
+ *
+ * @throws UsageError: it does not answer, or not so.
+ */
+export async function tryOut(work: Work, { text }: Address, { protocol }: LoadOptions): Promise<void> {
+  try {
+    await within(work.prepare(), PREPARE_MS)
+    work.receivedBytes(await within(work.send(), REACH_MS))
+  } catch (error) {
+    const hint = `Does the server speak what --protocol ${protocol} says?`
+    throw new UsageError(`${text} can be reached, but a first request failed: ${reasons(error).join(': ')}. ${hint}`)
   }
 }
 
@@ -68,7 +94,7 @@ async function makeWork(address: Address, options: LoadOptions, common: CommonOp
 async function commonOptions(address: Address, options: LoadOptions, preload: URL): Promise<CommonOptions> {
   const { connections, shards, pipelining, timeoutMs } = options
   return {
-    name: 'load',
+    name: POOL_NAME,
     endpoint: address.endpoint,
     shards,
     maxConnections: connections,
@@ -94,29 +120,13 @@ async function readCertificates(file: string): Promise<string> {
   }
 }
 
-async function reach({ pool, send, receivedBytes }: Work, { text }: Address, { connections, protocol }: LoadOptions): Promise<void> {
-  try {
-    const lease = await pool.acquire({ timeoutMs: REACH_MS })
-    lease.release()
-    await pool.ready({ timeoutMs: REACH_MS })
-  } catch (error) {
-    const { opened } = pool.stats().counters
-    const how = opened === 0 ? 'cannot be reached' : `let in ${opened} of ${connections} connections`
-    throw new UsageError(`${text} ${how}: ${reasons(error).join(': ')}`)
-  }
-  try {
-    receivedBytes(await within(send(), REACH_MS))
-  } catch (error) {
-    throw new UsageError(
-      `${text} can be reached, but a first request failed: ${reasons(error).join(': ')}. Does the server speak what --protocol ${protocol} says?`,
-    )
-  }
-}
-
-/** The error's message and those of its causes, each once. */
+/** The error's message, and those of its causes that say more. */
 function reasons(error: unknown): string[] {
   const messages: string[] = []
-  for (let each = error; each instanceof Error; each = each.cause) if (!messages.includes(each.message)) messages.push(each.message)
+  for (let each = error; each instanceof Error; each = each.cause) {
+    const text = each.message.replace(`${POOL_NAME}: `, '')
+    if (text !== '' && !messages.some((message) => message.includes(text))) messages.push(text)
+  }
   return messages.length === 0 ? [String(error)] : messages
 }
 

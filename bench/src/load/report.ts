@@ -33,7 +33,7 @@ export function headline({ server, about, loop, options, measuredMs, interrupted
   const threads = shards === 0 ? 'the calling thread' : shards === 1 ? '1 shard' : `${shards} shards`
   const pipelined = pipelining === undefined ? '' : `, up to ${pipelining} requests on each`
   const time = `measured for ${readable(measuredMs / 1_000)} s after ${printTime(warmupMs)} of warm-up${interrupted ? ', interrupted' : ''}`
-  return `${server.address}: ${about}\n${how}; ${connections} connections in ${threads}${pipelined}; ${time}`
+  return `${server.address}: ${about}\n${how}; ${connections} ${connections === 1 ? 'connection' : 'connections'} in ${threads}${pipelined}; ${time}`
 }
 
 /** The percentiles; heading first. */

@@ -40,8 +40,8 @@ export interface RunTools {
   readonly onRow: (row: Row | undefined) => void
 }
 
-const ADAPT_MS = 100
-const FIRST_GUESS_PER_SECOND = 100_000
+/** Requests of a closed loop, as long as nothing is known. */
+const FIRST_GUESS_PER_SECOND = 50_000
 
 /** What is owed after so long beyond the time-out of each request will never come. */
 const DRAIN_GRACE_MS = 1_000
@@ -74,21 +74,21 @@ class Run {
     this.#options = options
     this.#tools = tools
     this.#random = seededRandom(options.seed)
-    this.#sampling = new Sampling(seededRandom(options.seed + 1), options.rate?.rates[0] ?? FIRST_GUESS_PER_SECOND)
+    this.#sampling = new Sampling(seededRandom(options.seed + 1), Math.max(...(options.rate?.rates ?? [FIRST_GUESS_PER_SECOND])))
   }
 
   async go(pacer: Pacer | undefined): Promise<Measured> {
-    const { warmupMs, durationMs } = this.#options
+    const { rate, warmupMs, durationMs } = this.#options
     const { signal, onRow, threads } = this.#tools
     const recorder = this.#recorder
     const collections = new CollectionCounter()
-    const adapting = this.#adaptSampling()
     const from = now() + warmupMs
     const to = from + durationMs
     recorder.measureFrom(from)
     const loop = this.#loop(from - warmupMs, to, pacer)
     if (warmupMs > 0) onRow(undefined)
     await sleep(from - now(), signal)
+    if (rate === undefined && recorder.settled > 0) this.#sampling.adapt((recorder.settled / warmupMs) * 1_000)
     collections.start()
     const timeline = new Timeline(this.#work.pool, recorder, threads)
     const length = rowMs(durationMs)
@@ -102,7 +102,6 @@ class Run {
     onRow(timeline.take())
     collections.stop()
     await this.#drain(loop)
-    clearInterval(adapting)
     return {
       measuredMs: Math.max(0, ended - from),
       drainMs: now() - ended,
@@ -146,16 +145,6 @@ class Run {
     } finally {
       if (this.#idle !== undefined && recorder.inFlight === 0) this.#idle()
     }
-  }
-
-  /** Keeps the share of requests that are looked at closely to what there are. */
-  #adaptSampling(): NodeJS.Timeout {
-    let [lastMs, last] = [now(), 0]
-    return setInterval(() => {
-      const [nowMs, settled] = [now(), this.#recorder.settled]
-      this.#sampling.adapt(((settled - last) / (nowMs - lastMs)) * 1_000)
-      ;[lastMs, last] = [nowMs, settled]
-    }, ADAPT_MS)
   }
 
   /** Waits until nothing is owed any more, but not for ever, and no longer than Ctrl-C allows. */

@@ -1,6 +1,6 @@
 /** Which requests are looked at closely: all while they are few; of many so many a second, at random. */
 
-/** Looking at so many a second costs less than a hundredth of a thread. */
+/** Looking at so many a second costs about a hundredth of a thread. */
 const MOST_PER_SECOND = 5_000
 
 export class Sampling {
@@ -24,7 +24,7 @@ export class Sampling {
     return true
   }
 
-  /** So many requests a second there have been lately. */
+  /** So many a second there are. Not for each change of pace: times of slow stretches would then count more than those of fast ones. */
   adapt(perSecond: number): void {
     this.#stride = strideOf(perSecond)
   }

@@ -25,6 +25,7 @@ export function respWork(pool: Pool<RespRequest, RespReply>, options: LoadOption
   const names = named.length > 0 ? all.flatMap((_, index) => named.map((each) => fill(each, index))) : []
   const exact = prepared && verb === 'GET' && command.length === 2
   let turn = 0
+  let touched = false
   return requests(pool, {
     about: `${command.join(' ')}, ${keys} ${keys === 1 ? 'key' : 'keys'}, values of ${payload} bytes`,
     sentBytes: (all[0] ?? []).reduce((sum, each) => sum + Buffer.byteLength(each), 0),
@@ -37,9 +38,15 @@ export function respWork(pool: Pool<RespRequest, RespReply>, options: LoadOption
       return sizeOf(reply)
     },
     prepare: async () => {
-      if (prepared) await inBatches(names, (batch) => Promise.all(batch.map((name) => pool.request(['SET', name, value]))))
+      const store = (name: string) => pool.request(['SET', name, value])
+      if (!prepared) await pool.request(['PING'])
+      else await inBatches(names, (batch) => Promise.all(batch.map(store)))
+      touched = true
     },
-    remove: () => inBatches(names, (batch) => pool.request(['DEL', ...batch])),
+    // Nothing is left behind in a server that has never answered.
+    remove: async () => {
+      if (touched) await inBatches(names, (batch) => pool.request(['DEL', ...batch]))
+    },
   })
 }
 
