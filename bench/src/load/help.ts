@@ -8,7 +8,8 @@ Puts load on a server of yours through a Cenote pool, and says how fast it answe
   npm run bench -- load tcp://localhost:7000 --protocol line --callers 64
   npm run bench -- load tls://my.host:7001 --ca ca.pem --rate 500..5000 --arrivals poisson
 
-Addresses: tcp://host:port  tls://host:port  unix:/path  redis://[user:password@]host[:port][/database]  rediss://…
+Addresses: tcp://host:port  tls://host:port  unix:/path
+           redis://[user:password@]host[:port][/database]  rediss://… (with TLS)
 
 What is sent
   --protocol <name>      resp             a Redis command (the default for redis://)

@@ -62,12 +62,12 @@ export function openLoop(
   return new Promise((resolve) => {
     let next = schedule.next()
     const step = (): void => {
+      if (signal.aborted) return
       const reached = now() - startMs // not looked at again: replies come between two steps, not within one
       while (!next.done && next.value <= reached) {
         void call(startMs + next.value) // never rejects
         next = schedule.next()
       }
-      if (signal.aborted) return
       if (next.done) {
         signal.removeEventListener('abort', finish)
         resolve()

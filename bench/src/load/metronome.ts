@@ -20,6 +20,8 @@ const OVER = -1
 
 /** A thread of its own. */
 export class Metronome implements Pacer {
+  /** Resolves when its thread runs. */
+  readonly ready: Promise<void>
   readonly #memory = new SharedArrayBuffer(BYTES)
   readonly #sequence = new Int32Array(this.#memory)
   readonly #deadline = new Float64Array(this.#memory)
@@ -30,6 +32,7 @@ export class Metronome implements Pacer {
   /** @param entry - The file of the thread. */
   constructor(entry: URL) {
     this.#worker = new Worker(entry, { workerData: this.#memory })
+    this.ready = new Promise((resolve) => void this.#worker.once('online', resolve))
     this.#worker.on('message', () => {
       const wake = this.#wake
       this.#wake = undefined

@@ -104,7 +104,7 @@ async function commonOptions(address: Address, options: LoadOptions, preload: UR
     acquireTimeoutMs: timeoutMs,
     requestTimeoutMs: timeoutMs,
     tls: address.transport === 'tls' ? await tlsOptions(options) : undefined,
-    worker: { execArgv: [...process.execArgv, '--import', preload.href] },
+    worker: { execArgv: ['--enable-source-maps', '--import', preload.href] },
   }
 }
 

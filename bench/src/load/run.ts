@@ -53,6 +53,7 @@ const now = (): number => performance.now()
 export async function run(work: Work, options: LoadOptions, tools: RunTools): Promise<Measured> {
   const pacer = options.rate === undefined ? undefined : new Metronome(tools.metronome)
   try {
+    await pacer?.ready
     return await new Run(work, options, tools).go(pacer)
   } finally {
     await pacer?.close()
@@ -154,12 +155,15 @@ class Run {
     const patience = new AbortController()
     const enough = (): void => patience.abort()
     signal.addEventListener('abort', enough, { once: true })
-    const idle = new Promise<void>((resolve) => {
-      this.#idle = resolve
-      if (this.#recorder.inFlight === 0) resolve()
-    })
+    const idle = async (): Promise<void> => {
+      await loop // which may have fallen behind, and begin the last requests only now
+      if (this.#recorder.inFlight > 0)
+        await new Promise<void>((resolve) => {
+          this.#idle = resolve
+        })
+    }
     const longest = signal.aborted ? Math.min(timeoutMs, DRAIN_INTERRUPTED_MS) : timeoutMs + DRAIN_GRACE_MS
-    await Promise.race([Promise.all([loop, idle]), sleep(longest, patience.signal)])
+    await Promise.race([idle(), sleep(longest, patience.signal)])
     signal.removeEventListener('abort', enough)
     enough()
   }

@@ -46,11 +46,6 @@ export function segmentsOf({ shape, rates }: RatePlan, warmupMs: number, duratio
   return segments
 }
 
-/** How many requests the segments ask for, in the mean. */
-export function expected(segments: readonly Segment[]): number {
-  return segments.reduce((sum, segment) => sum + countOf(segment), 0)
-}
-
 /**
  * The moments at which requests are to begin, in milliseconds from the start, in order. Arrivals one apart (or, by Poisson, an
  * exponentially distributed number with the mean 1) are laid on the curve of how many the rates have asked for so far: that is right for

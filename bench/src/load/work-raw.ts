@@ -56,6 +56,7 @@ function answer(stream: Duplex, expected: number): Promise<void> {
       else if (received > expected) reject(new WrongReply(`more than ${expected} bytes have come`))
     })
     stream.once('error', reject)
-    stream.once('close', () => reject(new WrongReply(`the server has closed the connection after ${received} bytes`)))
+    stream.once('end', () => reject(new WrongReply(`the server has ended the connection after ${received} bytes`)))
+    stream.once('close', () => reject(new WrongReply(`the connection was closed after ${received} bytes`)))
   })
 }

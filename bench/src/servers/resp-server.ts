@@ -11,6 +11,11 @@ export class Store {
   #replies = new Map<string, Buffer>()
   #bytes = 0
 
+  /** How many keys there are. */
+  get size(): number {
+    return this.#replies.size
+  }
+
   /** Carries out one command; its reply, in the order of the wire. */
   execute([name, ...args]: readonly Buffer[]): Buffer[] {
     const [key, value] = args
