@@ -1,10 +1,6 @@
 /** `npm run bench`: comparisons and other measurements, by name. */
-import { cancel } from './cancel.ts'
-import { compare } from './compare/command.ts'
-import { load } from './load/command.ts'
 import type { Cleanup } from './process/cleanup.ts'
 import { runCommand, UsageError } from './process/command.ts'
-import { report } from './summary/command.ts'
 
 const HELP = `Usage: npm run bench -- <command> [options]
 
@@ -21,13 +17,16 @@ const LOAD = { metronome: new URL('./metronome.js', import.meta.url), shardThrea
 const OUT = new URL('../out/', import.meta.url)
 const RECORD = new URL('../RESULTS.md', import.meta.url)
 
-/** Each gets what stands behind its name and gives the exit code. */
-const COMMANDS: ReadonlyMap<string, (args: readonly string[], cleanup: Cleanup) => Promise<number>> = new Map([
-  ['load', (args: readonly string[], cleanup: Cleanup) => load(args, LOAD, OUT, cleanup)],
-  ['compare', (args: readonly string[], cleanup: Cleanup) => compare(args, CONTENDER, OUT, cleanup)],
-  ['report', (args: readonly string[]) => report(args, { out: OUT, record: RECORD })],
-  ['cancel', (args: readonly string[], cleanup: Cleanup) => cancel(args, OUT, cleanup)],
-])
+/** What a command does with what stands behind its name; its exit code. */
+type Command = (args: readonly string[], cleanup: Cleanup) => Promise<number>
+
+/** Each is loaded when it is asked for: the libraries of one are no burden to another. */
+const COMMANDS: Readonly<Record<string, Command>> = {
+  load: async (args, cleanup) => (await import('./load/command.ts')).load(args, LOAD, OUT, cleanup),
+  compare: async (args, cleanup) => (await import('./compare/command.ts')).compare(args, CONTENDER, OUT, cleanup),
+  report: async (args) => (await import('./summary/command.ts')).report(args, { out: OUT, record: RECORD }),
+  cancel: async (args, cleanup) => (await import('./cancel.ts')).cancel(args, OUT, cleanup),
+}
 
 await runCommand('npm run bench', async (cleanup) => {
   const [name, ...args] = process.argv.slice(2)
@@ -35,7 +34,7 @@ await runCommand('npm run bench', async (cleanup) => {
     process.stdout.write(HELP)
     return name === undefined ? 2 : 0
   }
-  const command = COMMANDS.get(name)
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
   if (command === undefined) throw new UsageError(`unknown command ${JSON.stringify(name)}. See npm run bench -- --help`)
   return await command(args, cleanup)
 })

@@ -14,7 +14,7 @@ const BAR_WIDTH = 40
 const MIB = 1_024 ** 2
 
 /** A time in milliseconds, to three figures. */
-export function milliseconds(ms: number): string {
+function milliseconds(ms: number): string {
   if (ms >= 99.95) return Math.round(ms).toLocaleString('en-US')
   return ms.toFixed(ms >= 9.995 ? 1 : ms >= 0.9995 ? 2 : 3)
 }
