@@ -20,7 +20,7 @@ export function latencyChart(result: LoadResult): string {
   ]
   return draw(480, {
     ...frame('Latency by percentile', result),
-    legend: { data: series.map(({ name }) => name), right: 24, top: 16 },
+    legend: { data: series.map(({ name }) => name), right: 24, top: 60 },
     grid: { left: 72, right: 32, top: 88, bottom: 56 },
     xAxis: {
       type: 'log',
@@ -65,11 +65,17 @@ export function timelineChart(result: LoadResult): string {
     { unit: 'MiB', type: 'value', lines: [{ name: 'resident memory', data: at(({ rssBytes }) => rssBytes / MIB) }] },
   ]
   const height = 150
-  const top = (panel: number) => 112 + panel * (height + 36)
+  const top = (panel: number) => 100 + panel * (height + 36)
   const last = panels.length - 1
   return draw(top(last) + height + 56, {
     ...frame('Over time', result),
-    legend: { type: 'plain', left: 16, top: 56, itemWidth: 16, textStyle: { fontSize: 11 } },
+    legend: panels.map(({ lines }, panel) => ({
+      data: lines.map(({ name }) => name),
+      right: 24,
+      top: top(panel) - 28,
+      itemWidth: 16,
+      textStyle: { fontSize: 11 },
+    })),
     grid: panels.map((_, panel) => ({ left: 88, right: 32, top: top(panel), height })),
     xAxis: panels.map((_, panel) => ({
       type: 'value',

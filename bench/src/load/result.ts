@@ -35,7 +35,7 @@ export interface LoadResult extends Tally {
 
 /** Puts a result together. */
 export function resultOf({ address, options }: LoadOrder, about: string, measured: Measured, environment: Environment): LoadResult {
-  const { tally, timeline, measuredMs, drainMs, interrupted, usage, collections, pool } = measured
+  const { tally, timeline, measuredMs, drainMs, interrupted, usage, collections, poolCounters } = measured
   const perSecond = (count: number): number => (measuredMs > 0 ? (count / measuredMs) * 1_000 : 0)
   return {
     schemaVersion: SCHEMA_VERSION,
@@ -55,7 +55,7 @@ export function resultOf({ address, options }: LoadOrder, about: string, measure
     usage,
     peakRssBytes: Math.max(0, ...timeline.map(({ rssBytes }) => rssBytes)),
     mainThreadCollections: collections,
-    poolCounters: pool.counters,
+    poolCounters,
     timeline,
   }
 }

@@ -1,5 +1,5 @@
 /** One run: the warm-up, the measured time, the wait for what is still owed. */
-import type { PoolStats } from '@cenote/pool-core'
+import type { Counters } from '@cenote/pool-core'
 import type { ShardThreads } from '../measure/shard-threads.ts'
 import { closedLoop, openLoop, sleep } from './loops.ts'
 import { Metronome, type Pacer } from './metronome.ts'
@@ -24,7 +24,8 @@ export interface Measured {
   readonly timeline: readonly Row[]
   readonly usage: Usage
   readonly collections: Collections
-  readonly pool: PoolStats
+  /** What the pool has counted since it was made. */
+  readonly poolCounters: Counters
   /** Which part of the response times is not above this one. */
   readonly shareWithin: (ms: number) => number
 }
@@ -112,7 +113,7 @@ class Run {
       timeline: timeline.rows,
       usage: timeline.usage(),
       collections: collections.collections,
-      pool: this.#work.pool.stats(),
+      poolCounters: this.#work.pool.stats().counters,
       shareWithin: (ms) => recorder.shareWithin(ms),
     }
   }
