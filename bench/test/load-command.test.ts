@@ -155,6 +155,21 @@ test('Ctrl-C, which may come twice at once, ends the run: what was measured is t
   }
 })
 
+test('Ctrl-C while keys are being filled leaves none behind', async () => {
+  const store = new Store()
+  const { port, server } = await serve(store)
+  try {
+    const { child, said } = startLoad(`redis://127.0.0.1:${port}`, '--keys', '300000', '--shards', '1')
+    await until(() => store.size > 1_000, 'keys are being filled', 15_000)
+    child.kill('SIGINT')
+    const { exitCode, stdout, stderr } = await said
+    assert.equal([exitCode, stdout, stderr], [130, '', '\ninterrupted\n'])
+    assert.is(store.size, 0)
+  } finally {
+    server.close()
+  }
+})
+
 test('a server that stands still shows in the response times of all that were due meanwhile, and in the service time of few', async () => {
   const stallMs = 500
   const peer = await closed(startPeer(stallingOnce(40, stallMs)))

@@ -39,6 +39,7 @@ export async function load(args: readonly string[], entries: LoadEntries, out: U
   cleanup.add(work.remove)
   progress.update('preparing')
   await tryOut(work, address, options)
+  if (cleanup.interrupted) return 0 // its exit code is that of the signal
   const measured = await runOrStop(work, options, entries, threads, cleanup, progress)
   const versions = ['@cenote/pool-core', '@cenote/pool-worker', 'piscina', 'echarts']
   const result = resultOf(order, work.about, measured, await describeEnvironment(versions))

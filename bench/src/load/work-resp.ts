@@ -8,6 +8,9 @@ import { requests, type Work } from './work.ts'
 const PREFIX = 'cenote-bench:'
 const BATCH = 256
 
+/** How long removing one batch may take: a server that has stopped answering holds nobody up. */
+const REMOVE_MS = 2_000
+
 /** Commands that read what SET has written. */
 const STRING_READERS: ReadonlySet<string> = new Set(['GET', 'MGET', 'STRLEN', 'GETRANGE', 'EXISTS'])
 
@@ -26,10 +29,19 @@ export function respWork(pool: Pool<RespRequest, RespReply>, options: LoadOption
   const exact = prepared && verb === 'GET' && command.length === 2
   let turn = 0
   let touched = false
+  let removing = false
+  let filling: Promise<void> | undefined
+  const fillAll = () =>
+    inBatches(names, async (batch) => {
+      if (removing) return
+      touched = true
+      await Promise.all(batch.map((name) => pool.request(['SET', name, value])))
+    })
   return requests(pool, {
     about: `${command.join(' ')}, ${keys} ${keys === 1 ? 'key' : 'keys'}, values of ${payload} bytes`,
     sentBytes: (all[0] ?? []).reduce((sum, each) => sum + Buffer.byteLength(each), 0),
     next: () => {
+      touched = true
       turn = turn + 1 < all.length ? turn + 1 : 0
       return all[turn] ?? command
     },
@@ -37,15 +49,15 @@ export function respWork(pool: Pool<RespRequest, RespReply>, options: LoadOption
       if (exact && !(typeof reply === 'string' && reply.length === payload)) throw new WrongReply('not the value that was stored')
       return sizeOf(reply)
     },
-    prepare: async () => {
-      const store = (name: string) => pool.request(['SET', name, value])
-      if (!prepared) await pool.request(['PING'])
-      else await inBatches(names, (batch) => Promise.all(batch.map(store)))
-      touched = true
+    prepare: () => {
+      filling = prepared ? fillAll() : Promise.resolve()
+      return filling
     },
-    // Nothing is left behind in a server that has never answered.
+    // Nothing is left behind in a server that was asked nothing, and what is on its way there arrives before it is removed.
     remove: async () => {
-      if (touched) await inBatches(names, (batch) => pool.request(['DEL', ...batch]))
+      removing = true
+      await filling?.catch(() => undefined) // whoever prepares has been told
+      if (touched) await inBatches(names, (batch) => pool.request(['DEL', ...batch], { timeoutMs: REMOVE_MS }))
     },
   })
 }
