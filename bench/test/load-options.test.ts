@@ -21,6 +21,8 @@ test('what is not said has a default', () => {
     protocol: 'raw',
     command: ['GET', '{key}'],
     keys: 1_024,
+    handler: undefined,
+    input: undefined,
     payload: 64,
     replyBytes: 64,
     prefixBytes: 4,
@@ -123,6 +125,19 @@ test('a flag that would do nothing is refused', () => {
   assert.match(wrong('--prefix-bytes', '2'), /^--prefix-bytes goes with --protocol length-prefixed/)
   assert.match(wrong('--pipelining', '2'), /^--pipelining goes with a protocol that knows where replies end/)
   for (const flag of ['--ca=x', '--servername=x', '--insecure']) assert.match(wrong(flag), /goes with an address tls:\/\/host:port/)
+})
+
+test('a handler is a module and a function in it, and goes with what it is given, not with what is sent', () => {
+  const { handler, input } = optionsOf('--protocol', 'line', '--handler', './a/b.js#total', '--input', '{"day":1}')
+  assert.equal([handler, input], [{ module: './a/b.js', name: 'total' }, { day: 1 }])
+  assert.match(
+    wrong('--handler', 'total'),
+    /^--handler must be a module and the function in it, such as \.\/reports\.js#total, not "total"/,
+  )
+  assert.match(wrong('--handler', 'a.js#f', '--input', '{'), /^--input must be JSON, such as/)
+  assert.match(wrong('--input', '1'), /^--input goes with --handler/)
+  assert.match(wrong('--handler', 'a.js#f', '--payload', '9'), /^--payload goes with requests; what a handler is given is --input/)
+  assert.match(error('redis://h', '--handler', 'a.js#f', '--keys', '9'), /^--keys goes with requests; a handler/)
 })
 
 test('flags that contradict each other, or the number of connections, are refused', () => {

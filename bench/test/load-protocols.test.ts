@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { fileURLToPath } from 'node:url'
 import * as assert from 'uvu/assert'
 import { closing, echo, startPeer } from '../../packages/pool-core/test/support/peers.ts'
 import { makeCertificates } from '../../packages/pool-worker/test/kit/certificates.ts'
@@ -93,6 +94,23 @@ test('resp: a command of your own', async () => {
   } finally {
     server.close()
   }
+})
+
+test('a handler of your own is called in the shards', async () => {
+  const peer = await closed(startPeer(echo))
+  const module = fileURLToPath(new URL('fixtures/load-handlers.js', import.meta.url))
+  const flags = [...SHORT, ...SHARD, '--protocol', 'line']
+  const { tally } = await loadOnce(peer.endpoint, ...flags, '--handler', `${module}#repeat`, '--input', '"hello"')
+  assert.equal([tally.failed, tally.unfinished, tally.bytesReceived / tally.bytesSent], [0, 0, 1])
+  assert.ok(tally.wait.count > 0)
+  for (const [name, text] of [
+    ['nothing', /--handler: no function nothing in the module; there are fail, repeat/],
+    ['fail', /a first request failed: .*as asked/],
+  ] as const)
+    await loadOnce(peer.endpoint, ...flags, '--handler', `${module}#${name}`).then(
+      () => assert.unreachable(name),
+      (error: unknown) => assert.match(String(error), text),
+    )
 })
 
 test('unix sockets', async () => {

@@ -7,6 +7,8 @@ const FLAGS = {
   protocol: { type: 'string' },
   command: { type: 'string' },
   keys: { type: 'string' },
+  handler: { type: 'string' },
+  input: { type: 'string' },
   payload: { type: 'string' },
   'reply-bytes': { type: 'string' },
   'prefix-bytes': { type: 'string' },

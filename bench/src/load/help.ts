@@ -24,6 +24,8 @@ What is sent
                          are filled before
   --keys <n>             how many keys (default 1024)
   --reply-bytes <size>   for raw: how many bytes answer a request (default: --payload)
+  --handler <file#name>  instead of requests: a function of a handlers module, called in the shards
+  --input <json>         what the handler is given (default: nothing)
   --prefix-bytes <n>     for length-prefixed: 1, 2 or 4 bytes of length (default 4)
 
 How much

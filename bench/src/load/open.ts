@@ -1,10 +1,23 @@
 /** From options to a pool that works: opens it, makes sure that somebody answers, and says what is wrong if nobody does. */
 import { readFile } from 'node:fs/promises'
-import { createPool, fixed, lengthPrefixed, line, PoolError, type PoolOptions, resp } from '@cenote/pool-core'
+import { resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import {
+  createPool,
+  fixed,
+  handlersAt,
+  lengthPrefixed,
+  line,
+  PoolError,
+  type PoolOptions,
+  type Protocol,
+  raw,
+  resp,
+} from '@cenote/pool-core'
 import { UsageError } from '../process/command.ts'
 import type { Address } from './address.ts'
 import type { LoadOptions } from './options.ts'
-import { requests, type Work } from './work.ts'
+import { type AnyHandlers, handlerCalls, requests, type Work } from './work.ts'
 import { rawWork } from './work-raw.ts'
 import { respWork } from './work-resp.ts'
 
@@ -67,6 +80,7 @@ async function makeWork(address: Address, options: LoadOptions, common: CommonOp
     receivedBytes: (reply: Buffer) => reply.length,
   })
   try {
+    if (options.handler !== undefined) return await handlerWork(address, options, options.handler, common)
     switch (options.protocol) {
       case 'resp': {
         const { database, credentials } = address
@@ -86,7 +100,34 @@ async function makeWork(address: Address, options: LoadOptions, common: CommonOp
         return rawWork(await createPool({ ...common, maxLeaseMs: options.timeoutMs }), options)
     }
   } catch (error) {
-    if (PoolError.is(error) && error.code === 'BAD_OPTION') throw new UsageError(error.message)
+    if (PoolError.is(error) && (error.code === 'BAD_OPTION' || error.code === 'NO_SHARD')) throw new UsageError(reasons(error).join(': '))
+    throw error
+  }
+}
+
+async function handlerWork(
+  { credentials, database }: Address,
+  { protocol, prefixBytes, payload, input }: LoadOptions,
+  { module, name }: NonNullable<LoadOptions['handler']>,
+  common: CommonOptions,
+): Promise<Work> {
+  const protocols = {
+    resp: () => resp({ database }),
+    line,
+    'length-prefixed': () => lengthPrefixed({ size: prefixBytes }),
+    fixed: () => fixed({ bytes: payload }),
+    raw,
+  }
+  const pool = await createPool({
+    ...common,
+    credentials,
+    protocol: protocols[protocol]() as Protocol<never, never>, // the handler speaks it, we send nothing ourselves
+    handlers: handlersAt<AnyHandlers>(pathToFileURL(resolve(module))),
+  })
+  try {
+    return handlerCalls(pool, name, input)
+  } catch (error) {
+    await pool.close()
     throw error
   }
 }
@@ -103,6 +144,7 @@ async function commonOptions(address: Address, options: LoadOptions, preload: UR
     maxPending: MAX_WAITING,
     acquireTimeoutMs: timeoutMs,
     requestTimeoutMs: timeoutMs,
+    handlerTimeoutMs: timeoutMs,
     tls: address.transport === 'tls' ? await tlsOptions(options) : undefined,
     worker: { execArgv: ['--enable-source-maps', '--import', preload.href] },
   }

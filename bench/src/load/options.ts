@@ -14,6 +14,9 @@ export interface LoadOptions {
   /** The command for `resp`, its words apart; `{key}` and `{value}` are filled in. */
   readonly command: readonly string[]
   readonly keys: number
+  /** A function of the user's that is called instead of sending requests, and what it is given. */
+  readonly handler: { readonly module: string; readonly name: string } | undefined
+  readonly input: unknown
   readonly payload: number
   readonly replyBytes: number
   readonly prefixBytes: 1 | 2 | 4
@@ -79,6 +82,8 @@ function readOptions({ flags }: Given, address: Address, random: () => number): 
     protocol,
     command: read('command', ['GET', '{key}'], (_, text) => text.split(/\s+/).filter(Boolean)),
     keys: read('keys', 1_024, whole(1, 10_000_000)),
+    handler: read<LoadOptions['handler']>('handler', undefined, readHandler),
+    input: read<unknown>('input', undefined, readInput),
     payload,
     replyBytes: read('reply-bytes', payload, (flag, text) => size(flag, text, 1, 64 * MIB)),
     prefixBytes: Number(read('prefix-bytes', '4', (flag, text) => word(flag, text, ['1', '2', '4']))) as 1 | 2 | 4, // one of these words
@@ -99,9 +104,24 @@ function readOptions({ flags }: Given, address: Address, random: () => number): 
   }
 }
 
+function readHandler(flag: string, text: string): NonNullable<LoadOptions['handler']> {
+  const [, module, name] = /^(.+)#([\w$]+)$/.exec(text) ?? []
+  if (module === undefined || name === undefined)
+    throw wrong(`--${flag} must be a module and the function in it, such as ./reports.js#total, not ${JSON.stringify(text)}`)
+  return { module, name }
+}
+
+function readInput(flag: string, text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    throw wrong(`--${flag} must be JSON, such as '{"day":1}' or '"text"': ${error instanceof Error ? error.message : String(error)}`)
+  }
+}
+
 /** A flag that would do nothing is a mistake of somebody who expects it to do something. */
 function refuseContradictions(flags: Given['flags'], options: LoadOptions, { transport }: Address): void {
-  const { protocol, rate, command, shards, connections, keys, payload } = options
+  const { protocol, rate, command, handler, shards, connections, keys, payload } = options
   const only = (names: readonly FlagName[], fits: boolean, what: string): void => {
     const found = names.find((name) => flags.has(name))
     if (!fits && found !== undefined) throw wrong(`--${found} goes with ${what}`)
@@ -110,6 +130,13 @@ function refuseContradictions(flags: Given['flags'], options: LoadOptions, { tra
   only(['arrivals', 'seed'], rate !== undefined, 'an open loop: give --rate too')
   only(['command', 'keys'], protocol === 'resp', '--protocol resp')
   only(['reply-bytes'], protocol === 'raw', '--protocol raw')
+  only(
+    ['command', 'keys', 'reply-bytes', 'pipelining'],
+    handler === undefined,
+    'requests; a handler has a connection for itself, and sends what it likes',
+  )
+  only(['payload'], handler === undefined || protocol === 'fixed', 'requests; what a handler is given is --input')
+  only(['input'], handler !== undefined, '--handler')
   only(['prefix-bytes'], protocol === 'length-prefixed', '--protocol length-prefixed')
   only(['pipelining'], protocol !== 'raw', 'a protocol that knows where replies end; raw bytes have a connection for themselves')
   only(['ca', 'servername', 'insecure'], transport === 'tls', 'an address tls://host:port or rediss://host:port')
