@@ -84,10 +84,11 @@ class Run {
     const { signal, onRow, threads } = this.#tools
     const recorder = this.#recorder
     const collections = new CollectionCounter()
-    const from = now() + warmupMs
+    const begin = now()
+    const from = begin + warmupMs // by the very sum that makes the first request after the warm-up due
     const to = from + durationMs
     recorder.measureFrom(from)
-    const loop = this.#loop(from - warmupMs, to, pacer)
+    const loop = this.#loop(begin, to, pacer)
     if (warmupMs > 0) onRow(undefined)
     await sleep(from - now(), signal)
     if (rate === undefined && recorder.settled > 0) this.#sampling.adapt((recorder.settled / warmupMs) * 1_000)
