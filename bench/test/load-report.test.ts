@@ -58,7 +58,7 @@ test('times have three figures, whatever their size', () => {
 
 test('what failed, was late or had no answer is told', () => {
   const result = { ...resultWith(['tcp://h:1', '--rate', '5'], [1, 1, 1]), requests: 10, failed: 3, unfinished: 4 }
-  const troubled: LoadResult = { ...result, errors: { TIMEOUT: 2, 'reply ERR': 1 }, late: { count: 5, maxMs: 77.7 } }
+  const troubled: LoadResult = { ...result, errors: { TIMEOUT: 2, 'reply ERR': 1 }, late: { count: 5, meanMs: 9, maxMs: 77.7 } }
   const text = sentences(troubled, new Map([['TIMEOUT', 'it took too long']])).join('\n')
   assert.match(text, /^10 requests: 3 succeeded, 3 \(30 %\) failed, 4 \(40 %\) had no answer when waiting for it ended$/m)
   assert.match(text, /^ {2}TIMEOUT: 2, first: it took too long\n {2}reply ERR: 1$/m)

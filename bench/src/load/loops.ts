@@ -4,8 +4,15 @@ import type { Pacer } from './metronome.ts'
 /** Milliseconds, as `performance.now()`. */
 export type Clock = () => number
 
-/** Sends one request that is, or was, due; resolves with whether it succeeded, and never rejects. */
-export type Call = (dueMs: number) => Promise<boolean>
+/** Sends requests and hears how they end. The moments are the clock's. */
+export interface Sender {
+  /** Sends one that is, or was, due. */
+  send(dueMs: number): Promise<unknown>
+  /** It was answered; gives the moment. Throws when that is no answer. */
+  succeeded(dueMs: number, reply: unknown): number
+  /** It has failed, or the reply was no answer; gives the moment. */
+  failed(dueMs: number, error: unknown): number
+}
 
 /** How a loop ends early. */
 export interface Ending {
@@ -25,7 +32,7 @@ const LEAST_SLEEP_MS = 0.1
  * @returns When all callers have stopped, which they do at `endMs`; each waits for its last reply.
  */
 export async function closedLoop(
-  call: Call,
+  sender: Sender,
   callers: number,
   thinkMs: number,
   endMs: number,
@@ -35,9 +42,15 @@ export async function closedLoop(
   const caller = async (): Promise<void> => {
     let due = now()
     while (due < endMs && !signal.aborted) {
-      const succeeded = await call(due)
-      const pause = succeeded ? thinkMs : Math.max(thinkMs, AFTER_FAILURE_MS)
-      if (pause > 0) await sleep(Math.min(pause, Math.max(0, endMs - now())), signal)
+      let pause = thinkMs
+      try {
+        due = sender.succeeded(due, await sender.send(due)) // awaited here: one promise more for each request would be felt
+      } catch (error) {
+        due = sender.failed(due, error)
+        pause = Math.max(thinkMs, AFTER_FAILURE_MS)
+      }
+      if (pause === 0) continue
+      await sleep(Math.min(pause, Math.max(0, endMs - due)), signal)
       due = now()
     }
   }
@@ -52,7 +65,7 @@ export async function closedLoop(
  * @returns When the last one has begun.
  */
 export function openLoop(
-  call: Call,
+  sender: Sender,
   schedule: Iterator<number, void>,
   startMs: number,
   now: Clock,
@@ -65,7 +78,7 @@ export function openLoop(
       if (signal.aborted) return
       const reached = now() - startMs // not looked at again: replies come between two steps, not within one
       while (!next.done && next.value <= reached) {
-        void call(startMs + next.value) // never rejects
+        void oneRequest(sender, startMs + next.value)
         next = schedule.next()
       }
       if (next.done) {
@@ -77,6 +90,15 @@ export function openLoop(
     signal.addEventListener('abort', finish, { once: true })
     step()
   })
+}
+
+/** Never rejects. */
+async function oneRequest(sender: Sender, due: number): Promise<void> {
+  try {
+    sender.succeeded(due, await sender.send(due))
+  } catch (error) {
+    sender.failed(due, error)
+  }
 }
 
 /** Resolves after so long, or when the signal is aborted. */

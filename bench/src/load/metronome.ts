@@ -63,9 +63,10 @@ export function keepTime(memory: SharedArrayBuffer, ring: () => void): void {
     Atomics.wait(sequence, SEQUENCE, seen)
     seen = Atomics.load(sequence, SEQUENCE)
     if (seen === OVER) return
-    let left = (deadline[DEADLINE] ?? 0) - monotonicMs()
-    while (left > 0 && Atomics.wait(sequence, SEQUENCE, seen, left) === 'timed-out') left = (deadline[DEADLINE] ?? 0) - monotonicMs()
-    if (left <= 0) ring()
+    const left = () => (deadline[DEADLINE] ?? 0) - monotonicMs()
+    // What wakes it early may be the notification of the very deadline that it sleeps for: it saw that before it was notified.
+    for (let ms = left(); ms > 0 && Atomics.load(sequence, SEQUENCE) === seen; ms = left()) Atomics.wait(sequence, SEQUENCE, seen, ms)
+    if (Atomics.load(sequence, SEQUENCE) === seen) ring()
   }
 }
 

@@ -5,7 +5,7 @@ import { Latency, type LatencySummary, type Quantile } from './latency.ts'
 /** Begun later than this after it was due, a request is a late arrival. */
 export const LATE_MS = 1
 
-/** What happened since the last look: of all requests, those of the warm-up too. */
+/** What happened since the last look: counted of all requests, timed of those that were due in the measured time. */
 export interface Interval {
   readonly succeeded: number
   readonly failed: number
@@ -34,7 +34,8 @@ export interface Tally {
   /** Of these, bytes of requests and replies, without what the protocol adds. */
   readonly bytesSent: number
   readonly bytesReceived: number
-  readonly late: { readonly count: number; readonly maxMs: number }
+  /** How many began late; of all, how much later than they were due. */
+  readonly late: { readonly count: number; readonly meanMs: number; readonly maxMs: number }
   readonly errors: Readonly<Record<string, number>>
   /** Due until answered; of those that succeeded. */
   readonly response: LatencyResult
@@ -53,6 +54,7 @@ export class Recorder {
   #settled = 0
   #measured = 0
   #late = 0
+  #latenessMs = 0
   #latestMs = 0
   #failed = 0
   #completed = 0
@@ -99,6 +101,7 @@ export class Recorder {
     if (late > LATE_MS) this.#recent.late++
     if (due < this.#from) return
     this.#measured++
+    this.#latenessMs += late
     if (late > this.#latestMs) this.#latestMs = late
     if (late > LATE_MS) this.#late++
   }
@@ -107,13 +110,12 @@ export class Recorder {
   succeed(due: number, now: number, sent: number, received: number): void {
     this.#settled++
     this.#recent.succeeded++
-    this.#interval.record(now - due)
     if (now >= this.#from && now <= this.#to) {
       this.#completed++
       this.#bytesSent += sent
       this.#bytesReceived += received
     }
-    if (due >= this.#from) this.#response.record(now - due)
+    if (due >= this.#from) this.#interval.record(now - due)
   }
 
   /** One that was looked at closely has succeeded: how long it waited for a connection, and was served. */
@@ -145,16 +147,18 @@ export class Recorder {
       maxMs: this.#interval.maxMs,
     }
     this.#recent = { succeeded: 0, failed: 0, late: 0 }
-    this.#interval.reset()
+    this.#collect()
     return interval
   }
 
   /** Which part of the response times is not above this one. */
   shareWithin(ms: number): number {
+    this.#collect()
     return this.#response.shareWithin(ms)
   }
 
   tally(): Tally {
+    this.#collect()
     return {
       requests: this.#measured,
       succeeded: this.#response.count,
@@ -163,13 +167,19 @@ export class Recorder {
       completed: this.#completed,
       bytesSent: this.#bytesSent,
       bytesReceived: this.#bytesReceived,
-      late: { count: this.#late, maxMs: this.#latestMs },
+      late: { count: this.#late, meanMs: this.#measured === 0 ? 0 : this.#latenessMs / this.#measured, maxMs: this.#latestMs },
       errors: Object.fromEntries([...this.#errors].sort(([, a], [, b]) => b - a)),
       response: resultOf(this.#response),
       wait: resultOf(this.#wait),
       service: resultOf(this.#service),
       failure: resultOf(this.#failure),
     }
+  }
+
+  /** Each time is recorded once, and goes from the interval's histogram into that of all. */
+  #collect(): void {
+    this.#response.add(this.#interval)
+    this.#interval.reset()
   }
 }
 

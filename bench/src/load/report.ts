@@ -64,7 +64,7 @@ export function sentences(result: LoadResult, messages: ReadonlyMap<string, stri
   if (result.loop === 'open')
     lines.push(
       late.count === 0
-        ? `no late arrivals: each request began within ${LATE_MS} ms of when it was due`
+        ? `no late arrivals: each request began within ${LATE_MS} ms of when it was due, ${milliseconds(late.meanMs)} ms in the mean`
         : `${share(late.count)} late arrivals: begun more than ${LATE_MS} ms after they were due, at most ${milliseconds(late.maxMs)} ms; the time counts as waiting`,
     )
   const threads = [`main thread ${threadUse(usage.main)}`, ...usage.shards.map((use, index) => `shard ${index} ${threadUse(use)}`)]

@@ -1,7 +1,7 @@
 /** One run: the warm-up, the measured time, the wait for what is still owed. */
 import type { Counters } from '@cenote/pool-core'
 import type { ShardThreads } from '../measure/shard-threads.ts'
-import { closedLoop, openLoop, sleep } from './loops.ts'
+import { closedLoop, openLoop, type Sender, sleep } from './loops.ts'
 import { Metronome, type Pacer } from './metronome.ts'
 import type { LoadOptions } from './options.ts'
 import { Recorder, type Tally } from './recorder.ts'
@@ -9,7 +9,7 @@ import { CollectionCounter, type Collections, type Usage } from './resources.ts'
 import { Sampling } from './sampling.ts'
 import { arrivals, seededRandom, segmentsOf } from './schedule.ts'
 import { type Row, rowMs, Timeline } from './timeline.ts'
-import type { Timing, Work } from './work.ts'
+import type { Work } from './work.ts'
 
 /** What a run has found out. */
 export interface Measured {
@@ -61,7 +61,7 @@ export async function run(work: Work, options: LoadOptions, tools: RunTools): Pr
   }
 }
 
-class Run {
+class Run implements Sender {
   readonly #work: Work
   readonly #options: LoadOptions
   readonly #tools: RunTools
@@ -91,7 +91,7 @@ class Run {
     const loop = this.#loop(begin, to, pacer)
     if (warmupMs > 0) onRow(undefined)
     await sleep(from - now(), signal)
-    if (rate === undefined && recorder.settled > 0) this.#sampling.adapt((recorder.settled / warmupMs) * 1_000)
+    if (rate === undefined && warmupMs > 0) this.#sampling.adapt((recorder.settled / warmupMs) * 1_000)
     collections.start()
     const timeline = new Timeline(this.#work.pool, recorder, threads)
     const length = rowMs(durationMs)
@@ -121,33 +121,38 @@ class Run {
 
   #loop(startMs: number, endMs: number, pacer: Pacer | undefined): Promise<void> {
     const { rate, callers = 0, thinkMs, warmupMs, durationMs, arrivals: kind } = this.#options
-    if (rate === undefined || pacer === undefined) return closedLoop(this.#call, callers, thinkMs, endMs, now, this.#tools)
+    if (rate === undefined || pacer === undefined) return closedLoop(this, callers, thinkMs, endMs, now, this.#tools)
     const schedule = arrivals(segmentsOf(rate, warmupMs, durationMs), kind, this.#random)
-    return openLoop(this.#call, schedule, startMs, now, pacer, this.#tools)
+    return openLoop(this, schedule, startMs, now, pacer, this.#tools)
   }
 
-  readonly #call = async (due: number): Promise<boolean> => {
-    const work = this.#work
-    const recorder = this.#recorder
+  send(due: number): Promise<unknown> {
     const begun = now()
-    recorder.begin(due, begun)
-    let timing: Timing | undefined
-    try {
-      let reply: unknown
-      if (this.#sampling.next()) {
-        const watched = work.watch()
-        reply = await watched.reply
-        timing = watched.timing
-      } else reply = await work.send()
-      recorder.succeed(due, now(), work.sentBytes, work.receivedBytes(reply))
-      if (timing?.waitMs !== undefined && timing.serviceMs !== undefined) recorder.parts(due, begun - due + timing.waitMs, timing.serviceMs)
-      return true
-    } catch (error) {
-      recorder.fail(due, now(), error)
-      return false
-    } finally {
-      if (this.#idle !== undefined && recorder.inFlight === 0) this.#idle()
-    }
+    this.#recorder.begin(due, begun)
+    return this.#sampling.next() ? this.#watched(due, begun) : this.#work.send()
+  }
+
+  succeeded(due: number, reply: unknown): number {
+    const bytes = this.#work.receivedBytes(reply)
+    const settled = now()
+    this.#recorder.succeed(due, settled, this.#work.sentBytes, bytes)
+    if (this.#idle !== undefined && this.#recorder.inFlight === 0) this.#idle()
+    return settled
+  }
+
+  failed(due: number, error: unknown): number {
+    const settled = now()
+    this.#recorder.fail(due, settled, error)
+    if (this.#idle !== undefined && this.#recorder.inFlight === 0) this.#idle()
+    return settled
+  }
+
+  async #watched(due: number, begun: number): Promise<unknown> {
+    const { reply, timing } = this.#work.watch()
+    const value = await reply
+    if (timing?.waitMs !== undefined && timing.serviceMs !== undefined)
+      this.#recorder.parts(due, begun - due + timing.waitMs, timing.serviceMs)
+    return value
   }
 
   /** Waits until nothing is owed any more, but not for ever, and no longer than Ctrl-C allows. */

@@ -27,6 +27,7 @@ export class Sampling {
   /** So many a second there are. Not for each change of pace: times of slow stretches would then count more than those of fast ones. */
   adapt(perSecond: number): void {
     this.#stride = strideOf(perSecond)
+    this.#left = 0
   }
 }
 
