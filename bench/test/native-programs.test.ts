@@ -46,6 +46,11 @@ testWithC('a program is compiled once: the second time no compiler is needed', a
   assert.equal(await compileC('epoll', 'echo-server', NOWHERE), compiled)
 })
 
+testWithC('CC may have arguments', async () => {
+  const env = { ...process.env, CC: 'cc -DNOTHING' }
+  assert.is(whyOf(await compileC('epoll', 'echo-client', { platform: 'linux', env, programs })), undefined)
+})
+
 test('a program that cannot be started says so to whoever waits for a line', async () => {
   const program = startProgram('/nowhere/at-all', [], 'the program')
   const error = await program.line().catch((thrown: unknown) => thrown)

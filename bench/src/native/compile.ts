@@ -35,9 +35,11 @@ export async function compileC(folder: string, name: string, here: Surroundings 
   if (here.platform !== 'linux') return { why: NO_EPOLL }
   const flags = ['-O2', '-std=gnu11', '-Wall', '-Wextra']
   const compile = async (output: string): Promise<string | undefined> => {
-    const { CC } = here.env
-    for (const compiler of CC ? [CC] : ['cc', 'gcc']) {
-      const failed = await run(compiler, [...flags, '-o', output, `${folder}/${name}.c`], here.env)
+    const given = here.env.CC?.trim()
+    for (const words of (given ? [given] : ['cc', 'gcc']).map((command) => command.split(/\s+/))) {
+      // 'ccache gcc' is a compiler too
+      const [compiler = '', ...first] = words
+      const failed = await run(compiler, [...first, ...flags, '-o', output, `${folder}/${name}.c`], here.env)
       if (failed !== 'not found') return failed
     }
     return NO_C
