@@ -43,9 +43,26 @@ test('the headline says what was done', () => {
 open loop, 1,000 to 5,000 requests/s, poisson arrivals; 16 connections in 2 shards; measured for 2.00 s after 1s of warm-up`,
   )
   const closed = headline(
-    resultWith(['tcp://h:1', '--protocol', 'line', '--connections', '1', '--shards', '0', '--pipelining', '8', '--think', '5ms']),
+    resultWith([
+      'tcp://h:1',
+      '--protocol',
+      'line',
+      '--connections',
+      '1',
+      '--shards',
+      '0',
+      '--pipelining',
+      '8',
+      '--think',
+      '5ms',
+      '--warmup',
+      '0',
+    ]),
   )
-  assert.match(closed, /closed loop, 1 caller, 5ms to think; 1 connection in the calling thread, up to 8 requests on each; /)
+  assert.match(
+    closed,
+    /closed loop, 1 caller, 5ms to think; 1 connection in the calling thread, up to 8 requests on each; measured for 2\.00 s without warm-up$/,
+  )
 })
 
 test('times have three figures, whatever their size', () => {

@@ -32,7 +32,8 @@ export function headline({ server, about, loop, options, measuredMs, interrupted
       : `open loop, ${rates} requests/s, ${arrivals} arrivals`
   const threads = shards === 0 ? 'the calling thread' : shards === 1 ? '1 shard' : `${shards} shards`
   const pipelined = pipelining === undefined ? '' : `, up to ${pipelining} requests on each`
-  const time = `measured for ${readable(measuredMs / 1_000)} s after ${printTime(warmupMs)} of warm-up${interrupted ? ', interrupted' : ''}`
+  const warmup = warmupMs === 0 ? 'without warm-up' : `after ${printTime(warmupMs)} of warm-up`
+  const time = `measured for ${readable(measuredMs / 1_000)} s ${warmup}${interrupted ? ', interrupted' : ''}`
   return `${server.address}: ${about}\n${how}; ${connections} ${connections === 1 ? 'connection' : 'connections'} in ${threads}${pipelined}; ${time}`
 }
 
