@@ -1,4 +1,4 @@
-/* What both programs share: errors that end them, and sockets set up for epoll. */
+/* What the programs share: errors that end them, and sockets set up for epoll. */
 #ifndef CENOTE_COMMON_H
 #define CENOTE_COMMON_H
 
@@ -42,5 +42,20 @@ static inline void watch(int epoll, int operation, int fd, uint32_t events, void
 
 /* Whether an operation on a socket only has to be tried again later. */
 static inline int not_now(void) { return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR; }
+
+/* Listens on a free port of the loopback device, and prints it. */
+static inline int start_listening(void) {
+  struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  socklen_t size = sizeof address;
+  int listener = socket(AF_INET, SOCK_STREAM, 0);
+  if (listener < 0) fail("socket");
+  set_up(listener);
+  if (bind(listener, (struct sockaddr *)&address, size) != 0) fail("bind");
+  if (listen(listener, 65535) != 0) fail("listen");
+  if (getsockname(listener, (struct sockaddr *)&address, &size) != 0) fail("getsockname");
+  printf("%d\n", ntohs(address.sin_port));
+  fflush(stdout);
+  return listener;
+}
 
 #endif

@@ -76,20 +76,6 @@ static void on_connect(int listener) {
   }
 }
 
-static int start_listening(void) {
-  struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  socklen_t size = sizeof address;
-  int listener = socket(AF_INET, SOCK_STREAM, 0);
-  if (listener < 0) fail("socket");
-  set_up(listener);
-  if (bind(listener, (struct sockaddr *)&address, size) != 0) fail("bind");
-  if (listen(listener, 65535) != 0) fail("listen");
-  if (getsockname(listener, (struct sockaddr *)&address, &size) != 0) fail("getsockname");
-  printf("%d\n", ntohs(address.sin_port));
-  fflush(stdout);
-  return listener;
-}
-
 int main(void) {
   static struct epoll_event events[EVENTS];
   int input = STDIN_FILENO; /* its address, as the listener's, tells its events from those of clients */

@@ -1,0 +1,82 @@
+/** TLS: what ciphering and hand-shakes cost the main thread, with the sockets in a shard and on it. */
+import { startChild } from '../../process/child.ts'
+import { type Certificate, makeCertificate } from '../../servers/certificate.ts'
+import { startContender } from '../contender.ts'
+import { ALL_CPU, LATENCY_P50, LOOP_DELAY, MAIN_CPU, THROUGHPUT } from '../measures.ts'
+import type { Context, Measure, RatioAim, Scenario, Stage } from '../scenario.ts'
+
+const PAYLOAD_BYTES = 1_024
+const CONNECTIONS = 16
+const MANY_CALLERS = 256
+const NEW_CONNECTIONS = 1_000
+
+const HAND_SHAKES: Measure = { ...THROUGHPUT, title: 'connections/s', unit: 'connections/s' }
+const CPU_EACH: Measure = { ...MAIN_CPU, title: 'main-thread CPU/connection' }
+
+export const tls: Scenario = {
+  name: 'tls',
+  about: `TLS: echo of ${PAYLOAD_BYTES / 1_024} KiB over ${CONNECTIONS} connections, and ${NEW_CONNECTIONS.toLocaleString('en-US')} new connections`,
+  packages: ['generic-pool'],
+  stages: [
+    { name: 'echo', open: (context) => openEcho(context, CONNECTIONS) },
+    { name: 'echo-many', open: (context) => openEcho(context, MANY_CALLERS) },
+    { name: 'connect', open: openConnect },
+  ],
+}
+
+/** The aims of both stages. */
+function aims(over: string, whose: string): RatioAim[] {
+  return [
+    { text: `times ${whose} main-thread CPU`, measure: MAIN_CPU.key, of: 'cenote', over, bound: 'most', reach: 0.2 },
+    { text: `times ${whose} loop delay`, measure: LOOP_DELAY.key, of: 'cenote', over, bound: 'most', reach: 0.1 },
+  ]
+}
+
+async function openEcho(context: Context, callers: number): Promise<Stage> {
+  const target = await startServer(context)
+  const setup = { ...target, connections: CONNECTIONS, callers, work: { echo: PAYLOAD_BYTES }, loopDelay: true }
+  return {
+    title: `TLS: echo of ${PAYLOAD_BYTES / 1_024} KiB over ${CONNECTIONS} connections, ${callers} callers`,
+    server: 'an echo server in Node',
+    entrants: [
+      await startContender(context, { id: 'cenote', name: 'Cenote, 1 shard' }, 'framed-cenote', { ...setup, shards: 1 }),
+      await startContender(context, { id: 'cenote-0', name: 'Cenote, shards: 0' }, 'framed-cenote', { ...setup, shards: 0 }),
+      await startContender(context, { id: 'bare', name: 'bare TLS sockets in a stack' }, 'framed-bare', setup),
+      await startContender(context, { id: 'generic-pool', name: 'generic-pool' }, 'framed-generic-pool', setup),
+    ],
+    missing: [],
+    measures: [THROUGHPUT, MAIN_CPU, ALL_CPU, LOOP_DELAY, LATENCY_P50],
+    ratios: aims('bare', "bare TLS sockets'"),
+  }
+}
+
+async function openConnect(context: Context): Promise<Stage> {
+  const count = Math.min(NEW_CONNECTIONS, context.roundMs) // fewer in rounds that are too short to measure anything
+  const setup = { ...(await startServer(context)), count }
+  return {
+    title: `TLS: ${count.toLocaleString('en-US')} new connections, each used once`,
+    server: 'an echo server in Node',
+    entrants: [
+      await startContender(context, { id: 'cenote', name: 'Cenote, 1 shard' }, 'tls-cenote', { ...setup, shards: 1 }),
+      await startContender(context, { id: 'bare', name: 'bare TLS sockets, sessions resumed' }, 'tls-bare', { ...setup, resume: true }),
+      await startContender(context, { id: 'bare-full', name: 'bare TLS sockets, full hand-shakes' }, 'tls-bare', {
+        ...setup,
+        resume: false,
+      }),
+    ],
+    missing: [],
+    measures: [HAND_SHAKES, CPU_EACH, ALL_CPU, LOOP_DELAY],
+    ratios: aims('bare', "bare TLS sockets' (sessions resumed by both)"),
+  }
+}
+
+/** The server as a process, and how to reach it. */
+async function startServer({ cleanup, entry }: Context): Promise<{ port: number; ca: string }> {
+  const certificate = await makeCertificate()
+  const server = startChild<{ readonly ask: 'listen'; readonly certificate: Certificate }, number>(
+    new URL('./tls-server.js', entry),
+    'the TLS server',
+  )
+  cleanup.add(server.stop)
+  return { port: await server.ask({ ask: 'listen', certificate }), ca: certificate.cert }
+}

@@ -1,0 +1,28 @@
+/** Bare sockets in a stack: taken, used, put back; who finds none waits in line. */
+import type { ClientSetup, FramedClient } from './client.ts'
+import { type FramedSocket, openSocket } from './socket.ts'
+
+/** Opens all connections. */
+export async function openClient(setup: ClientSetup): Promise<FramedClient> {
+  const all = await Promise.all(Array.from({ length: setup.connections }, () => openSocket(setup)))
+  const idle = [...all]
+  const waiting: ((socket: FramedSocket) => void)[] = []
+  const give = (socket: FramedSocket) => {
+    const next = waiting.shift()
+    if (next === undefined) idle.push(socket)
+    else next(socket)
+  }
+  return {
+    async request(body) {
+      const socket = idle.pop() ?? (await new Promise<FramedSocket>((resolve) => waiting.push(resolve)))
+      try {
+        return await socket.request(body)
+      } finally {
+        give(socket)
+      }
+    },
+    async close() {
+      for (const { socket } of all) socket.destroy()
+    },
+  }
+}

@@ -1,0 +1,30 @@
+/** What the contenders of several scenarios speak: messages behind a length of four bytes, one reply for each request. */
+
+/** How the bodies of requests are framed: as `lengthPrefixed()` does by default. */
+export const HEADER_BYTES = 4
+
+/** A server to connect to. */
+export interface Target {
+  readonly port: number
+  /** The authority of its certificate, if it speaks TLS. */
+  readonly ca?: string
+}
+
+/** How a client is set up. What only one kind of client knows is ignored by the others. */
+export interface ClientSetup extends Target {
+  readonly connections: number
+  /** Cenote's, of which everything else stays at its default. */
+  readonly shards?: number
+  readonly pipelining?: number
+  readonly minConnections?: number
+  readonly scheduling?: 'lifo' | 'fifo'
+  /** Whether TLS sessions are used again by the bare sockets. A pool of Cenote's always does. */
+  readonly resume?: boolean
+}
+
+/** A client, ready. */
+export interface FramedClient {
+  /** Sends a body, gives the body of the reply. */
+  request(body: Uint8Array): Promise<Uint8Array>
+  close(): Promise<void>
+}
