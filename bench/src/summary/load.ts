@@ -1,4 +1,6 @@
-/** Results of `load` as the report shows them. */
+/** Results of `load` as the report shows them. Without the address: a report may go further than the server's name should. */
+import type { LatencyResult } from '../load/recorder.ts'
+import type { LoadResult } from '../load/result.ts'
 import { readable, spread } from '../measure/numbers.ts'
 import { type Column, type Drawing, partOf, type Row, type Section } from './model.ts'
 import type { ResultFile, Siblings } from './read.ts'
@@ -13,43 +15,11 @@ const PERCENTILES = {
   maxMs: 'max',
 } as const
 
-type Times = { readonly count: number } & Readonly<Record<keyof typeof PERCENTILES, number>>
-
-/** The part of `load-<time>.json` that is shown. Not the address: a report may go further than the server's name should. */
-interface LoadFile extends ResultFile {
-  readonly server: { readonly transport: string }
-  readonly about: string
-  readonly loop: 'closed' | 'open'
-  readonly options: { readonly connections: number; readonly shards: number; readonly callers?: number }
-  readonly interrupted: boolean
-  readonly measuredMs: number
-  readonly requestsPerSecond: number
-  readonly bytesSentPerSecond: number
-  readonly bytesReceivedPerSecond: number
-  readonly requests: number
-  readonly failed: number
-  readonly unfinished: number
-  readonly late: { readonly count: number; readonly maxMs: number }
-  readonly errors: Readonly<Record<string, number>>
-  readonly response: Times
-  readonly wait: Times
-  readonly service: Times
-  readonly failure: Times
-  readonly usage: { readonly elapsedMs: number; readonly main: Thread; readonly shards: readonly Thread[] }
-  readonly peakRssBytes: number
-}
-
-interface Thread {
-  readonly utilization: number
-  /** Absent where the system does not tell it thread by thread. */
-  readonly cpuMs?: number
-}
-
 const COLUMNS = Object.values(PERCENTILES).map((title): Column => ({ title, unit: 'ms', better: 'less' }))
 
 /** One section with one part: a row for each kind of time, and the charts that `load` has drawn. */
 export async function loadSection(id: string, result: ResultFile, siblings: Siblings): Promise<Section> {
-  const file = result as LoadFile // of this kind and schema version
+  const file = result as ResultFile & LoadResult // of this kind and schema version
   const { connections, shards, callers } = file.options
   const from = callers === undefined ? 'an open loop' : `a closed loop of ${callers} callers`
   const part = partOf({
@@ -74,15 +44,15 @@ export async function loadSection(id: string, result: ResultFile, siblings: Sibl
   }
 }
 
-function rowOf(name: string, times: Times): Row {
+function rowOf(name: string, times: LatencyResult): Row {
   const keys = Object.keys(PERCENTILES) as (keyof typeof PERCENTILES)[] // its own keys
   return { name, cells: keys.map((key) => (times.count === 0 ? undefined : spread([times[key]]))) }
 }
 
-function notesOf(file: LoadFile): string[] {
+function notesOf(file: LoadResult): string[] {
   const errors = Object.entries(file.errors).map(([code, count]) => `${code} ${count.toLocaleString('en-US')}`)
   const failed = file.failed === 0 ? 'none failed' : `${file.failed.toLocaleString('en-US')} failed (${errors.join(', ')})`
-  const share = ({ utilization }: Thread) => `${Math.round(utilization * 100)} %`
+  const share = ({ utilization }: { readonly utilization: number }) => `${Math.round(utilization * 100)} %`
   return [
     ...(file.interrupted ? ['Interrupted: the run was to be longer.'] : []),
     `Of ${file.requests.toLocaleString('en-US')} requests ${failed}, ${file.unfinished.toLocaleString('en-US')} unanswered at the end; ${file.late.count.toLocaleString('en-US')} began late, by ${readable(file.late.maxMs)} ms at most.`,
