@@ -1,7 +1,7 @@
 import * as assert from 'uvu/assert'
 import { suite } from '../../packages/pool-worker/test/kit/kit.ts'
 import { readOptions } from '../src/compare/command.ts'
-import { speedOf } from '../src/compare/redis-benchmark.ts'
+import { redisBenchmark, speedOf } from '../src/compare/redis-benchmark.ts'
 import { entrantTable, ratioTable } from '../src/compare/report.ts'
 import { SCENARIOS } from '../src/compare/scenarios/index.ts'
 
@@ -45,6 +45,16 @@ test('the speed that redis-benchmark prints is read, and a missing one is an err
   const csv = '"test","rps","avg_latency_ms"\n"GET key:__rand_int__","1234567.90","0.103","0.040"\n'
   assert.is(speedOf(csv), 1_234_567.9)
   assert.throws(() => speedOf('"test","rps"\n'), /no speed/)
+})
+
+test('a redis-benchmark that is not there is missing, with how to get it', async () => {
+  process.env.REDIS_BENCHMARK = '/nowhere/redis-benchmark'
+  try {
+    const missing = await redisBenchmark(1)
+    assert.match('why' in missing ? missing.why : '', /not found.*apt-get install redis-tools/)
+  } finally {
+    delete process.env.REDIS_BENCHMARK
+  }
 })
 
 test('tables show who has a figure and who has none, which bound is kept, and what was not measured', () => {

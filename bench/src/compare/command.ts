@@ -48,18 +48,29 @@ export async function compare(args: readonly string[], entry: URL, out: URL, cle
     process.stdout.write(HELP)
     return 0
   }
-  const progress = new Progress()
   const folder = options.out === undefined ? out : pathToFileURL(`${resolve(options.out)}/`)
+  return await runAll(options, { entry, out: folder }, new Progress(), cleanup)
+}
+
+/** Where the contenders' entry is, and where the results go. */
+export interface Places {
+  readonly entry: URL
+  readonly out: URL
+}
+
+/** Runs the scenarios that were chosen, one after the other, and tells the results of each; the exit code. */
+export async function runAll(options: CompareOptions, { entry, out }: Places, progress: Progress, cleanup: Cleanup): Promise<number> {
   let missed = 0
   for (const scenario of options.scenarios) {
     const results = await resultsOf(scenario, options, entry, progress, cleanup)
     if (results === undefined) continue
     for (const result of results) printStage(result, options, progress)
-    await writeScenario(scenario, results, options, folder, progress)
+    await writeScenario(scenario, results, options, out, progress)
     missed += results.flatMap(({ ratios }) => ratios).filter(({ reached }) => reached === false).length
   }
-  if (options.assert && missed > 0) progress.print(`${missed} ${missed === 1 ? 'ratio' : 'ratios'} missed`)
-  return options.assert && missed > 0 ? 1 : 0
+  if (!options.assert || missed === 0) return 0
+  progress.print(`${missed} ${missed === 1 ? 'ratio' : 'ratios'} missed`)
+  return 1
 }
 
 /** One scenario that cannot run here ends the command if it was asked for; among all it is named, and the others run. */
