@@ -1,6 +1,6 @@
 /** The result of `cancel` as the report shows it. */
 import { readable, spread } from '../measure/numbers.ts'
-import { partOf, type Section } from './model.ts'
+import { counted, partOf, type Section } from './model.ts'
 import type { ResultFile } from './read.ts'
 
 /** The part of `cancel.json` that is shown. */
@@ -27,7 +27,7 @@ export function cancelSection(id: string, result: ResultFile): Section {
     title: 'cancel',
     about: `${many} callers who wait give up at once`,
     environment,
-    settings: `medians of ${rounds} rounds`,
+    settings: `medians of ${counted(rounds, 'round')}`,
     parts: [part],
   }
 }

@@ -2,7 +2,7 @@
 import type { StageResult } from '../compare/run.ts'
 import type { RatioResult } from '../compare/verdict.ts'
 import { readable } from '../measure/numbers.ts'
-import { type Aim, type Part, partOf, rangeOf, type Section } from './model.ts'
+import { type Aim, counted, type Part, partOf, rangeOf, type Section } from './model.ts'
 import type { ResultFile } from './read.ts'
 
 /** The part of `compare-<scenario>.json` that is shown. */
@@ -16,7 +16,7 @@ interface CompareFile extends ResultFile {
 /** One section with a part for each stage. */
 export function compareSection(id: string, file: ResultFile): Section {
   const { scenario, about, environment, options, stages } = file as CompareFile // of this kind and schema version
-  const settings = `medians of ${options.rounds} rounds of ${options.roundMs} ms each, ratios pair by pair`
+  const settings = `medians of ${counted(options.rounds, 'round')} of ${options.roundMs} ms each, ratios pair by pair`
   return {
     id,
     title: scenario,

@@ -1,12 +1,12 @@
 /** What both forms of the report say of machines, versions and how many aims were reached. */
-import { type Section, verdictOf } from './model.ts'
+import { counted, type Section, verdictOf } from './model.ts'
 
 const GIB = 2 ** 30
 
 /** One line for each machine and Node that the results are of: one, unless files were mixed. */
 export function machinesOf(sections: readonly Section[]): string[] {
   const lines = sections.map(({ environment: { cpu, cores, memoryBytes, platform, node } }) => {
-    return `${cpu}, ${cores} ${cores === 1 ? 'core' : 'cores'}, ${Math.round(memoryBytes / GIB)} GiB of memory, ${platform}, Node ${node}`
+    return `${cpu}, ${counted(cores, 'core')}, ${Math.round(memoryBytes / GIB)} GiB of memory, ${platform}, Node ${node}`
   })
   return [...new Set(lines)]
 }
@@ -23,5 +23,5 @@ export function headline(sections: readonly Section[]): string {
   const count = (verdict: (typeof verdicts)[number]) => verdicts.filter((each) => each === verdict).length
   const demanded = verdicts.length - count('goal only')
   if (demanded === 0) return 'Nothing that was measured has a bound to keep.'
-  return `Of ${demanded} ${demanded === 1 ? 'bound' : 'bounds'} ${count('reached')} reached, ${count('missed')} missed, ${count('not measured')} not measured.`
+  return `Of ${counted(demanded, 'bound')} ${count('reached')} reached, ${count('missed')} missed, ${count('not measured')} not measured.`
 }

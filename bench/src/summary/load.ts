@@ -2,7 +2,7 @@
 import type { LatencyResult } from '../load/recorder.ts'
 import type { LoadResult } from '../load/result.ts'
 import { readable, spread } from '../measure/numbers.ts'
-import { type Column, type Drawing, partOf, type Row, type Section } from './model.ts'
+import { type Column, counted, type Drawing, partOf, type Row, type Section } from './model.ts'
 import type { ResultFile, Siblings } from './read.ts'
 
 const MIB = 2 ** 20
@@ -21,7 +21,7 @@ const COLUMNS = Object.values(PERCENTILES).map((title): Column => ({ title, unit
 export async function loadSection(id: string, result: ResultFile, siblings: Siblings): Promise<Section> {
   const file = result as ResultFile & LoadResult // of this kind and schema version
   const { connections, shards, callers } = file.options
-  const from = callers === undefined ? 'an open loop' : `a closed loop of ${callers} callers`
+  const from = callers === undefined ? 'an open loop' : `a closed loop of ${counted(callers, 'caller')}`
   const part = partOf({
     title: `${readable(file.requestsPerSecond)} requests/s`,
     columns: COLUMNS,
@@ -39,7 +39,7 @@ export async function loadSection(id: string, result: ResultFile, siblings: Sibl
     title: `load, ${file.loop} loop`,
     about: file.about,
     environment: file.environment,
-    settings: `${from} over ${file.server.transport}, at most ${connections} connections in ${shards} shards, ${readable(file.measuredMs / 1_000)} s measured`,
+    settings: `${from} over ${file.server.transport}, at most ${counted(connections, 'connection')} in ${counted(shards, 'shard')}, ${readable(file.measuredMs / 1_000)} s measured`,
     parts: [part],
   }
 }
@@ -52,10 +52,12 @@ function rowOf(name: string, times: LatencyResult): Row {
 function notesOf(file: LoadResult): string[] {
   const errors = Object.entries(file.errors).map(([code, count]) => `${code} ${count.toLocaleString('en-US')}`)
   const failed = file.failed === 0 ? 'none failed' : `${file.failed.toLocaleString('en-US')} failed (${errors.join(', ')})`
+  const late = file.late.count === 0 ? 'none' : file.late.count.toLocaleString('en-US')
+  const by = file.late.count === 0 ? '' : `, by ${readable(file.late.maxMs)} ms at most`
   const share = ({ utilization }: { readonly utilization: number }) => `${Math.round(utilization * 100)} %`
   return [
     ...(file.interrupted ? ['Interrupted: the run was to be longer.'] : []),
-    `Of ${file.requests.toLocaleString('en-US')} requests ${failed}, ${file.unfinished.toLocaleString('en-US')} unanswered at the end; ${file.late.count.toLocaleString('en-US')} began late, by ${readable(file.late.maxMs)} ms at most.`,
+    `Of ${file.requests.toLocaleString('en-US')} requests ${failed}, ${file.unfinished.toLocaleString('en-US')} unanswered at the end; ${late} began late${by}.`,
     `Sent ${readable(file.bytesSentPerSecond / MIB)} and received ${readable(file.bytesReceivedPerSecond / MIB)} MiB/s.`,
     `Busy: main thread ${share(file.usage.main)}${file.usage.shards.map((shard, index) => `, shard ${index} ${share(shard)}`).join('')}; at most ${readable(file.peakRssBytes / MIB)} MiB of memory.`,
   ]

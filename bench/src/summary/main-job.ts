@@ -3,7 +3,7 @@ import { NAMES } from '../main-job/report.ts'
 import type { RunReport } from '../main-job/run.ts'
 import { type Check, figuresOf, type WayFigures } from '../main-job/verdict.ts'
 import { readable, spread } from '../measure/numbers.ts'
-import { type Column, partOf, type Section } from './model.ts'
+import { type Column, counted, partOf, type Section } from './model.ts'
 import type { ResultFile } from './read.ts'
 
 const MIB = 2 ** 20
@@ -57,7 +57,7 @@ export function mainJobSection(id: string, result: ResultFile): Section {
     title: 'main job',
     about: 'a CPU-bound request pipeline over real data, in three ways',
     environment: file.environment,
-    settings: `${file.runs.length === 1 ? 'one run' : `medians of ${file.runs.length} runs`} of ${file.rounds} rounds, ${file.inFlight} jobs in flight`,
+    settings: `${file.runs.length === 1 ? 'one run' : `medians of ${file.runs.length} runs`} of ${counted(file.rounds, 'round')}, ${file.inFlight} jobs in flight`,
     parts: [part],
   }
 }

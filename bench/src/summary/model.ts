@@ -81,6 +81,11 @@ export function headingOf({ title, unit }: Column): string {
   return title.includes(unit) ? title : `${title}, ${unit}`
 }
 
+/** '1 round', '5 rounds'. */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`
+}
+
 /** '3.10 – 3.80', or nothing if all were the same. */
 export function rangeOf({ min, max }: Spread): string {
   const [low, high] = [readable(min), readable(max)]
