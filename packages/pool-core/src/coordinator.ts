@@ -270,13 +270,13 @@ export class Coordinator implements LinkMailbox {
     link.end()
     const unsent = withOutcome(error, 'not-sent')
     for (const line of [...link.lines()]) {
-      const { lease, run, stream } = line
+      const { lease, stream } = line
       this.#ended(line, line.closing ?? reason, error)
       for (const call of link.dissolve(line)) this.#fail(call, call.ordinal < 0 ? unsent : error)
       stream?.lost(error)
       lease?.lost(error)
-      if (run !== undefined) this.#fail(run.call, error)
     }
+    for (const run of link.runs) this.#fail(run.call, error)
   }
 
   /** A connection has ended: counts it, if it was ever open. */

@@ -1,5 +1,5 @@
 /** Handlers of the user's: a connection is granted to each, its input goes to the shard, its result comes back. */
-import { encodeError, type World } from '@cenote/pool-worker'
+import type { World } from '@cenote/pool-worker'
 import type { Slot } from './books/slots.ts'
 import type { CallOptions } from './call-options.ts'
 import { Call } from './calls.ts'
@@ -72,10 +72,9 @@ export class Handling {
     const { run, slot } = line
     if (run === undefined) return false
     line.run = undefined
-    this.#dispatch.link(line).runs.remove(run.id)
     this.#dispatch.books.markHandler(slot, false)
     this.#dispatch.numbers.used(this.#world.now() - run.startedAt)
-    if (run.ended()) this.#settleRun(run)
+    if (run.ended()) this.settled(run)
     return true
   }
 
@@ -85,24 +84,20 @@ export class Handling {
     const link = this.#dispatch.link(line)
     line.run = run
     run.line = line
+    run.link = link
     run.startedAt = this.#world.now()
     this.#dispatch.books.markHandler(slot, true)
-    const id = link.execute(slot, run)
-    run.id = id
-    link.host.execute(id, run.name, run.input).then(
-      (result) => {
-        link.wake() // DONE was published without a ring of the bell: the result is it
-        if (run.resulted(result)) this.#settleRun(run)
-      },
-      (error: unknown) => {
-        if (!run.call.settled) this.#dispatch.waits.reject(run.call, error)
-        if (run.resulted({ ok: false, error: encodeError(error) })) return
-        if (line.run === run) link.cancelRun(slot, id, true)
-      },
-    )
+    try {
+      link.execute(slot, run)
+    } catch (error) {
+      this.#dispatch.waits.reject(run.call, error)
+      this.done(line, true)
+    }
   }
 
-  #settleRun(run: Run): void {
+  /** Its result is there, and its connection is somebody else's again. */
+  settled(run: Run): void {
+    run.link?.runs.remove(run.id)
     if (run.call.settled) return
     if (run.movable && this.#dispatch.retries.allow(run.call.moves)) {
       run.moveOn()

@@ -1,7 +1,16 @@
 /** The calling thread's hold on one life of a shard: its memory, its doorbell, and control calls that always settle. */
 import type { EventLoopUtilityFunction, Histogram } from 'node:perf_hooks'
 import type { MessagePort } from 'node:worker_threads'
-import { type Bell, type LinkMemory, notCloneable, PoolError, type Settled, type ShardControl, type ShardInfo } from '@cenote/pool-worker'
+import {
+  type Bell,
+  type InputParcel,
+  type LinkMemory,
+  type Parcels,
+  PoolError,
+  type ResultParcel,
+  type ShardControl,
+  type ShardInfo,
+} from '@cenote/pool-worker'
 import { type Remote, wrap } from 'comlink'
 
 /** How long an event loop has been there, and how much of that it was busy: both only grow. */
@@ -15,11 +24,8 @@ export interface ShardHost {
   readonly info: ShardInfo
   readonly memory: LinkMemory
   readonly bell: Bell
-  /**
-   * Runs a handler; it begins when the EXECUTE frame of the same call has come too.
-   * @throws PoolError `SHARD_LOST`: the shard ended first. `NOT_CLONEABLE`: the input cannot cross, and nothing was sent.
-   */
-  execute(callId: number, name: string, input: unknown): Promise<Settled<unknown>>
+  /** The way for what does not go through the rings. */
+  readonly parcels: Parcels<InputParcel, ResultParcel>
   /** How long the shard's event loop was busy since its start; whoever looks sees the same. */
   busy(): BusyTime
   /** How late the shard's event loop has been since its start. */
@@ -50,16 +56,12 @@ export class RemoteControl {
     bell.setRef(false)
   }
 
-  /** See `ShardHost`. */
-  execute(callId: number, name: string, input: unknown): Promise<Settled<unknown>> {
-    return this.#call<Settled<unknown>>(`the input of handler ${JSON.stringify(name)}`, async () =>
-      this.#remote.execute(callId, name, input),
-    )
-  }
-
-  /** Asks the shard to close its sockets and to stop listening. */
+  /**
+   * Asks the shard to close its sockets and to stop listening.
+   * @throws PoolError `SHARD_LOST`: the shard ended first.
+   */
   close(): Promise<void> {
-    return this.#call('close', () => this.#remote.close())
+    return this.#call(() => this.#remote.close())
   }
 
   /** See `ShardHost`. */
@@ -81,7 +83,7 @@ export class RemoteControl {
     return this.#end?.cause
   }
 
-  #call<T>(what: string, send: () => Promise<T>): Promise<T> {
+  #call<T>(send: () => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       if (this.#end !== undefined) {
         reject(shardLost(this.#shard, this.cause))
@@ -93,15 +95,14 @@ export class RemoteControl {
         this.#pending.delete(reject)
         this.#refer()
       }
-      const sent = (async () => send())() // an input may throw while comlink looks at it
-      sent.then(
+      send().then(
         (value) => {
           settled()
           resolve(value)
         },
         (error: unknown) => {
           settled()
-          reject(isCloneError(error) ? notCloneable(what, error, 'send', 'not-sent') : error)
+          reject(error)
         },
       )
     })
@@ -121,10 +122,6 @@ export class RemoteControl {
 export function shardLost(shard: number, cause: unknown): PoolError {
   const why = cause instanceof Error ? `: ${cause.message}` : ''
   return new PoolError('SHARD_LOST', `shard ${shard} has ended${why}`, { phase: 'reply', outcome: 'maybe-executed', cause })
-}
-
-function isCloneError(error: unknown): error is Error {
-  return error instanceof Error && error.name === 'DataCloneError'
 }
 
 /** Looks at an event loop's time, from now on. */

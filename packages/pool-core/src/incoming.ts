@@ -12,6 +12,7 @@ import {
   PoolError,
   ReplyError,
   type RingConsumer,
+  unpackPlain,
 } from '@cenote/pool-worker'
 import type { Call, CallTable } from './calls.ts'
 import type { Language } from './language.ts'
@@ -28,6 +29,8 @@ export interface LinkMailbox {
   idle(line: Line): void
   /** A handler has ended; `clean` when its connection is idle already. */
   done(line: Line, clean: boolean): void
+  /** Is told of a handler whose result came after its DONE. */
+  readonly handling: { settled(run: Run): void }
   lost(line: Line, info: LostInfo, written: number): void
   closed(line: Line): void
   /** So long its server keeps the connection when it is idle. */
@@ -101,6 +104,11 @@ export class Incoming {
     return this.#consumer.sleep()
   }
 
+  /** Whether nothing counts any more. */
+  get ended(): boolean {
+    return this.#ended
+  }
+
   /** No frame counts from now on. */
   end(): void {
     this.#ended = true
@@ -126,6 +134,7 @@ export class Incoming {
       case Kind.IDLE:
         return this.#mailbox.idle(line)
       case Kind.DONE:
+        if ((flags & Flag.WHOLE) !== 0) line.run?.resulted({ ok: true, value: unpackPlain(this.#consumer.bytes, start, end) })
         return this.#mailbox.done(line, (flags & Flag.CLEAN) !== 0)
       case Kind.KEEP:
         return this.#mailbox.kept(line, id === 0 ? Number.POSITIVE_INFINITY : id)

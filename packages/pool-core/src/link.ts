@@ -7,11 +7,16 @@ import {
   Flag,
   FrameSender,
   FrameWriter,
+  isPlain,
   Kind,
+  notCloneable,
   type OpenRequest,
   PoolError,
+  packPlain,
+  type ResultParcel,
   RingConsumer,
   RingProducer,
+  transferOf,
   type World,
 } from '@cenote/pool-worker'
 import type { Slot } from './books/slots.ts'
@@ -44,6 +49,7 @@ export class Link {
   readonly #incoming: Incoming
   readonly #words: Int32Array
   readonly #beats: Int32Array
+  readonly #mailbox: LinkMailbox
   readonly #lines: (Line | undefined)[] = []
   readonly #calls: CallTable<Call> = new CallTable<Call>()
   readonly #writer: FrameWriter = new FrameWriter()
@@ -67,6 +73,7 @@ export class Link {
   ) {
     this.host = host
     this.shard = shard
+    this.#mailbox = mailbox
     this.#world = world
     this.#language = language
     this.#buffered = buffered
@@ -79,6 +86,7 @@ export class Link {
     this.#words = new Int32Array(host.memory.words)
     this.#beats = new Int32Array(host.memory.beats)
     host.bell.listen(() => this.wake())
+    host.parcels.listen(this.#arrived)
   }
 
   /**
@@ -178,19 +186,44 @@ export class Link {
     else this.#publishSoon()
   }
 
-  /** Tells the shard to run a handler. Its name and input follow over the control plane, and wake the shard. */
-  execute(slot: Slot, run: Run): number {
+  /**
+   * Tells the shard to run a handler.
+   * @throws PoolError `NOT_CLONEABLE`, or whatever the input throws when it is read; then nothing was sent.
+   */
+  execute(slot: Slot, run: Run): void {
     const id = this.runs.add(run)
     if (id === undefined) throw new Error('more handlers than connections') // the table holds more than a shard can have
-    const alone = !this.#ring.unpublished
-    this.#control(Kind.EXECUTE, 0, slot, id)
-    if (alone) this.#ring.publish(true) // else with the other frames of this turn: whoever takes one of them back still can
-    return id
+    run.id = id
+    const { name, input } = run
+    const order = isPlain(input) ? packPlain(input === undefined ? [name] : [name, input]) : undefined
+    const whole = order !== undefined && order.length <= this.#ring.maxPayload
+    if (!whole) this.#post(run)
+    this.#sender.send(Kind.EXECUTE, whole ? Flag.WHOLE : 0, slot.index, slot.serial, id, whole ? order : undefined)
+    this.#publishSoon()
   }
 
-  /** Tells a handler that its caller has gone; with `uncalled`, that its input never comes. */
-  cancelRun(slot: Slot, id: number, uncalled = false): void {
-    this.#control(Kind.CANCEL, uncalled ? Flag.EXCLUSIVE : 0, slot, id)
+  /** Sends a handler's name and input beside the ring. */
+  #post({ id, name, input }: Run): void {
+    try {
+      this.host.parcels.post({ callId: id, name, input }, transferOf(input))
+    } catch (error) {
+      this.runs.remove(id)
+      const cloning = error instanceof Error && error.name === 'DataCloneError'
+      throw cloning ? notCloneable(`the input of handler ${JSON.stringify(name)}`, error, 'send', 'not-sent') : error
+    }
+  }
+
+  /** A handler's result has come beside the ring. */
+  readonly #arrived = ({ callId, result }: ResultParcel): void => {
+    const run = this.runs.get(callId)
+    if (run === undefined || this.#incoming.ended || !run.resulted(result)) return
+    this.#mailbox.handling.settled(run)
+    this.publish()
+  }
+
+  /** Tells a handler that its caller has gone. */
+  cancelRun(slot: Slot, id: number): void {
+    this.#control(Kind.CANCEL, 0, slot, id)
   }
 
   /**

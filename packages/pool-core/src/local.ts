@@ -1,6 +1,6 @@
 /** `shards: 0`: one life of a shard on the calling thread, behind the same interface as a thread. */
 import { MessageChannel } from 'node:worker_threads'
-import { Control, exposeControl, localBells, type Shard, type ShardSettings, startShard, type World } from '@cenote/pool-worker'
+import { exposeControl, localBells, portParcels, type Shard, type ShardSettings, startShard, type World } from '@cenote/pool-worker'
 import { busyTimeOf, RemoteControl, type ShardHost } from './host.ts'
 import type { Settings } from './options.ts'
 import { type ShardLife, shardMemory } from './thread.ts'
@@ -12,7 +12,9 @@ export class LocalLife implements ShardLife {
   readonly gone: Promise<void>
   readonly #settings: Settings
   readonly #channel = new MessageChannel()
+  readonly #beside = new MessageChannel()
   readonly #control: RemoteControl
+  readonly #parcels: ShardHost['parcels']
   readonly #bells: ReturnType<typeof localBells>
   #shard: Shard | undefined
   #destroyed: Promise<void> | undefined
@@ -23,6 +25,8 @@ export class LocalLife implements ShardLife {
     this.#settings = settings
     this.#bells = localBells(world)
     this.#control = new RemoteControl(shardSettings.shard, this.#channel.port1, this.#bells[0])
+    this.#parcels = portParcels(this.#beside.port1)
+    this.#beside.port1.unref()
     this.ended = new Promise((resolve) => {
       this.#finish = resolve
     })
@@ -47,9 +51,10 @@ export class LocalLife implements ShardLife {
   async #destroy(): Promise<void> {
     await this.#shard?.close()
     for (const bell of this.#bells) bell.close()
-    const closed = new Promise((resolve) => this.#channel.port1.once('close', resolve))
-    for (const port of [this.#channel.port1, this.#channel.port2]) port.close()
-    await closed
+    const channels = [this.#channel, this.#beside]
+    const closed = channels.map(({ port1 }) => new Promise((resolve) => port1.once('close', resolve)))
+    for (const { port1 } of channels) port1.close()
+    await Promise.all(closed)
     this.#leave()
   }
 
@@ -57,15 +62,15 @@ export class LocalLife implements ShardLife {
     const shard = await Promise.race([startShard(shardSettings, world), this.ended.then((cause) => Promise.reject(cause))])
     this.#shard = shard
     const memory = shardMemory(this.#settings, false)
-    const link = shard.addLink(memory, this.#bells[1])
-    exposeControl(new Control(shard, link), this.#channel.port2)
-    this.#channel.port2.unref()
+    shard.addLink(memory, this.#bells[1], portParcels(this.#beside.port2))
+    exposeControl({ close: () => shard.close() }, this.#channel.port2)
+    for (const port of [this.#channel.port2, this.#beside.port2]) port.unref()
     const control = this.#control
     return {
       info: shard.info,
       memory,
       bell: this.#bells[0],
-      execute: (callId, name, input) => control.execute(callId, name, input),
+      parcels: this.#parcels,
       busy: busyTimeOf(performance.eventLoopUtilization),
       delay: shard.delay,
       setRef: (on) => control.setRef(on),

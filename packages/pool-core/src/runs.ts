@@ -2,6 +2,7 @@
 import { decodeError, type Settled, transferOf } from '@cenote/pool-worker'
 import type { Call } from './calls.ts'
 import type { Line } from './line.ts'
+import type { Link } from './link.ts'
 
 /** A handler on its way. */
 export class Run {
@@ -16,6 +17,8 @@ export class Run {
   startedAt = 0
   /** Its wait for a connection. */
   ticket: Call | undefined = undefined
+  /** Of the shard that it is in, or was in last. */
+  link: Link | undefined = undefined
   /** Its connection, once it has one. */
   line: Line | undefined = undefined
   #result: Settled<unknown> | undefined = undefined
@@ -36,13 +39,13 @@ export class Run {
     queueMicrotask(() => report(value))
   }
 
-  /** The control plane brought the result. Returns whether the call can settle now. */
+  /** The result is there. Returns whether the call can settle now. */
   resulted(result: Settled<unknown>): boolean {
     this.#result = result
     return this.#done
   }
 
-  /** The ring brought DONE. Returns whether the call can settle now. */
+  /** DONE is there. Returns whether the call can settle now. */
   ended(): boolean {
     this.#done = true
     return this.#result !== undefined

@@ -13,6 +13,7 @@ import {
   type LinkMemory,
   MAX_SLOTS,
   PoolError,
+  portParcels,
   type Settled,
   type ShardSettings,
   type StartedShard,
@@ -98,7 +99,8 @@ export class ThreadLife implements ShardLife {
   readonly #memory: LinkMemory
   readonly #bell: Bell
   readonly #control: RemoteControl
-  readonly #ports: readonly [MessagePort, MessagePort]
+  readonly #parcels: ShardHost['parcels']
+  readonly #ports: readonly MessagePort[]
   #exited: Promise<number | undefined> = Promise.resolve(undefined)
   #piscina: Piscina<StartTask, Settled<StartedShard>> | undefined
   #destroyed: Promise<void> | undefined
@@ -110,11 +112,14 @@ export class ThreadLife implements ShardLife {
     const { shard } = shardSettings
     const bell = new MessageChannel()
     const control = new MessageChannel()
+    const parcels = new MessageChannel()
     this.#world = world
     this.#memory = shardMemory(settings, true)
-    this.#ports = [bell.port1, control.port1]
+    this.#ports = [bell.port1, control.port1, parcels.port1]
     this.#bell = patientBell(bell.port1)
     this.#control = new RemoteControl(shard, control.port1, this.#bell)
+    this.#parcels = portParcels(parcels.port1)
+    parcels.port1.unref()
     this.ended = new Promise((resolve) => {
       this.#finish = (cause) => {
         this.#patience?.cancel()
@@ -130,6 +135,7 @@ export class ThreadLife implements ShardLife {
       memory: this.#memory,
       bellPort: bell.port2,
       controlPort: control.port2,
+      parcelPort: parcels.port2,
     })
     this.started.catch(() => undefined) // whoever waits for it sees the error
   }
@@ -188,7 +194,7 @@ export class ThreadLife implements ShardLife {
       // An end without an error, such as process.exit, is told by the thread alone.
       this.#exited = exitOf(piscina.threads[0])
       void this.#exited.then((code) => this.#sign(new Error(`its thread ended with code ${code}`), 1))
-      const run = piscina.run(task, { transferList: [task.bellPort, task.controlPort] })
+      const run = piscina.run(task, { transferList: [task.bellPort, task.controlPort, task.parcelPort] })
       const settled = await Promise.race([run, this.ended.then((cause) => Promise.reject(cause))])
       if (!settled.ok) throw decodeError(settled.error)
       return this.#host(settled.value)
@@ -205,7 +211,7 @@ export class ThreadLife implements ShardLife {
       info,
       memory: this.#memory,
       bell: this.#bell,
-      execute: (callId, name, input) => control.execute(callId, name, input),
+      parcels: this.#parcels,
       busy: busyTimeOf((now, before) => (thread ?? globalThis).performance.eventLoopUtilization(now, before)),
       delay,
       setRef: (on) => control.setRef(on),

@@ -1,9 +1,10 @@
 /** What piscina starts in a worker: sets the shard up and returns; the shard lives on in the thread's event loop. */
 import type { MessagePort } from 'node:worker_threads'
 import { PortBell } from './bell.ts'
-import { Control, exposeControl } from './control.ts'
+import { exposeControl } from './control.ts'
 import { encodeError } from './errors.ts'
 import type { LinkMemory, Settled, ShardSettings, StartedShard } from './messages.ts'
+import { portParcels } from './parcels.ts'
 import { startShard } from './shard.ts'
 import { realWorld } from './world.ts'
 
@@ -13,15 +14,16 @@ export interface StartTask {
   readonly memory: LinkMemory
   readonly bellPort: MessagePort
   readonly controlPort: MessagePort
+  readonly parcelPort: MessagePort
 }
 
 /** Starts a shard in this thread. Never rejects: an error crosses as data, for a clone would drop its code. */
-export default async function start({ settings, memory, bellPort, controlPort }: StartTask): Promise<Settled<StartedShard>> {
+export default async function start({ settings, memory, bellPort, controlPort, parcelPort }: StartTask): Promise<Settled<StartedShard>> {
   try {
     const shard = await startShard(settings, realWorld)
-    const link = shard.addLink(memory, new PortBell(bellPort, realWorld))
+    const link = shard.addLink(memory, new PortBell(bellPort, realWorld), portParcels(parcelPort))
     bellPort.once('close', () => void link.close())
-    exposeControl(new Control(shard, link), controlPort)
+    exposeControl({ close: () => shard.close() }, controlPort)
     return { ok: true, value: { info: shard.info, delay: shard.delay } }
   } catch (thrown) {
     return { ok: false, error: encodeError(thrown) }

@@ -27,9 +27,9 @@ export const Kind = {
   OPEN: 1,
   /** A request of a call. id: call id. Payload: encoded request, in fragments (MORE). Answer: REPLY, FAILED, or LOST for all of the slot. */
   SEND: 2,
-  /** Run a handler on the slot. id: call id; name and input come over the control plane. Answer: DONE (then IDLE or LOST unless CLEAN). */
+  /** Run a handler on the slot. id: call id. Payload with WHOLE: JSON `[name, input]`; without, they come as a parcel. Answer: DONE (then IDLE or LOST unless CLEAN). */
   EXECUTE: 3,
-  /** The caller of a call, or of a handler, has gone. id: call id. With EXCLUSIVE, a call already written destroys the connection; a handler's input will not come. */
+  /** The caller of a call, or of a handler, has gone. id: call id. With EXCLUSIVE, a call already written destroys the connection. */
   CANCEL: 4,
   /** The lease has ended. With RESET: prove the connection fit (reset hook, boundary, nothing owed), answer IDLE or LOST. Without: no answer. */
   RELEASE: 5,
@@ -53,7 +53,7 @@ export const Kind = {
   PUSH: 35,
   /** id: call id of the handler. Payload: `v8.serialize`d value. */
   PROGRESS: 36,
-  /** A handler has ended. id: call id. CLEAN: the connection is proved idle; else IDLE or LOST follows. */
+  /** A handler has ended. id: call id. CLEAN: the connection is proved idle; else IDLE or LOST follows. Payload with WHOLE: its result as JSON; without, that comes as a parcel. */
   DONE: 37,
   /** The slot is fit to lend: answers RELEASE with RESET, PROBE, and DONE without CLEAN. */
   IDLE: 38,
@@ -83,6 +83,8 @@ export const Flag = {
   DROPPED: 32,
   /** On DONE: the connection is idle already. */
   CLEAN: 64,
+  /** On EXECUTE and DONE: nothing comes beside the ring, as a parcel. */
+  WHOLE: 128,
 } as const
 
 /** Why a connection ended; `CLOSE` carries the index, `LOST` the word. */

@@ -99,7 +99,7 @@ export interface LostInfo {
   readonly times?: ConnectTimes | undefined
 }
 
-/** How a control call ended: errors cross as data, for a clone would drop their code. */
+/** How a start or a handler ended: errors cross as data, for a clone would drop their code. */
 export type Settled<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: ErrorData }
 
 /** What the start of a shard gives to whoever started it. */
@@ -114,8 +114,6 @@ export const DELAY_RESOLUTION_MS = 20
 
 /** What comlink exposes of a shard. */
 export interface ShardControl {
-  /** Runs a handler; begins when the EXECUTE frame of the same call has come too. */
-  execute(callId: number, name: string, input: unknown): Promise<Settled<unknown>>
   /** Closes all sockets and stops listening; resolves when they are closed. */
   close(): Promise<void>
 }

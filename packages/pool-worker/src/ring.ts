@@ -116,12 +116,11 @@ export class RingProducer {
     this.#head = (this.#head + frameBytes(length)) | 0
   }
 
-  /** Shows the consumer all that was written, and wakes it if it sleeps; not when `quiet`, for then a message that follows does. */
-  publish(quiet = false): void {
+  /** Shows the consumer all that was written, and wakes it if it sleeps. */
+  publish(): void {
     if (this.#head === this.#published) return
     Atomics.store(this.#control, HEAD, this.#head)
     this.#published = this.#head
-    if (quiet) return
     if (Atomics.load(this.#control, SLEEPS) === 1 && Atomics.exchange(this.#control, SLEEPS, 0) === 1) this.#ring()
   }
 

@@ -1,4 +1,4 @@
-/** Handlers: each begins when its EXECUTE frame and its call of the control plane have both come, in whichever order. */
+/** Handlers: each begins when its EXECUTE frame has come, and, if they are not in it, its name and input beside it, in whichever order. */
 import { serialize } from 'node:v8'
 import { Clients } from './clients.ts'
 import type { HandlerContext } from './define.ts'
@@ -9,41 +9,45 @@ import { forgivable } from './hooks.ts'
 import { tellKeepAlive } from './keep-alive.ts'
 import type { Handler, LoadedModules } from './load.ts'
 import type { Settled } from './messages.ts'
+import type { InputParcel, Parcels, ResultParcel } from './parcels.ts'
+import { isPlain, packPlain } from './plain.ts'
 import type { Slot } from './slot.ts'
+import { transferOf } from './transfer.ts'
 import { notCloneable } from './uncloneable.ts'
+import type { Flushable, Writes } from './writes.ts'
 
-interface ControlCall {
+/** What a handler is called with. */
+interface Order {
   readonly name: string
   readonly input: unknown
-  resolve(result: Settled<unknown>): void
 }
 
 /** One handler on its way. */
-export class Run {
+export class Run implements Flushable {
   readonly callId: number
+  /** Of the batch that waits for a poll phase. */
+  scheduled = false
   readonly #runs: Runs
   slot: Slot | undefined = undefined
-  call: ControlCall | undefined = undefined
+  order: Order | undefined = undefined
   /** Why it will never begin. */
   refused: PoolError | undefined = undefined
   #admitted = false
   #begun = false
   #over = false
-  readonly #abort: AbortController = new AbortController()
+  #aborted = false
+  #abort: AbortController | undefined = undefined
 
   constructor(runs: Runs, callId: number) {
     this.#runs = runs
     this.callId = callId
   }
 
-  /**
-   * The caller has gone. One that has not begun never does.
-   * @param uncalled - The control plane's call will not come: its input could not be cloned.
-   */
-  cancel(uncalled = false): void {
-    if (this.#begun) this.#abort.abort()
-    else this.refuse(failure('HANDLER_FAILED', 'the handler was cancelled before it began', undefined, true))
-    if (uncalled) this.#runs.delete(this)
+  /** The caller has gone. One that has not begun never does. */
+  cancel(): void {
+    if (!this.#begun) return this.refuse(failure('HANDLER_FAILED', 'the handler was cancelled before it began', undefined, true))
+    this.#aborted = true
+    this.#abort?.abort()
   }
 
   /** The connection is lost; a running handler meets that in its requests. */
@@ -62,63 +66,87 @@ export class Run {
   }
 
   /** A poll phase has passed since EXECUTE was seen: had the peer ended the idle connection, that would be known by now. */
-  admit(): void {
+  flush(): void {
     this.#admitted = true
-    this.proceed()
+    this.#runs.around(() => this.proceed())
   }
 
   /** Does what can be done with what has come so far. */
   proceed(): void {
-    const { call, slot, refused } = this
-    if (this.#begun || call === undefined) return
+    const { order, slot, refused } = this
+    if (this.#begun || this.#over || order === undefined) return
     if (refused !== undefined) {
+      this.#over = true
       this.#runs.delete(this)
-      return call.resolve({ ok: false, error: encodeError(refused) })
+      return this.#runs.answer(this.callId, { ok: false, error: encodeError(refused) })
     }
     if (slot === undefined || !this.#admitted) return
-    const handler = this.#runs.modules.handlers.get(call.name)
-    if (handler === undefined) return this.refuse(failure('BAD_REQUEST', `there is no handler '${call.name}'`, undefined, true))
+    const handler = this.#runs.modules.handlers.get(order.name)
+    if (handler === undefined) return this.refuse(failure('BAD_REQUEST', `there is no handler '${order.name}'`, undefined, true))
     this.#begun = true
-    void this.#run(slot, call, handler) // it catches all that a handler throws; what we throw is for all to see
+    this.#run(slot, order, handler)
   }
 
-  async #run(slot: Slot, call: ControlCall, handler: Handler): Promise<void> {
-    let result: Settled<unknown>
-    try {
-      result = { ok: true, value: await handler(call.input, this.#context(slot)) }
-    } catch (thrown) {
+  /** A value that is no promise is sent at once: others who begin in this turn may change it. */
+  #run(slot: Slot, { name, input }: Order, handler: Handler): void {
+    const good = (value: unknown): void => this.#end(slot, { ok: true, value })
+    const bad = (thrown: unknown): void => {
       const message = thrown instanceof Error ? thrown.message : String(thrown)
-      result = { ok: false, error: encodeError(failure('HANDLER_FAILED', `the handler '${call.name}' failed: ${message}`, thrown)) }
+      const error = encodeError(failure('HANDLER_FAILED', `the handler '${name}' failed: ${message}`, thrown))
+      this.#end(slot, { ok: false, error })
     }
+    let value: unknown
+    try {
+      value = handler(input, this.#context(slot))
+      if (isThenable(value)) return void Promise.resolve(value).then(good, bad)
+    } catch (thrown) {
+      return bad(thrown)
+    }
+    good(value)
+  }
+
+  #end(slot: Slot, result: Settled<unknown>): void {
     this.#over = true
     this.#runs.delete(this)
-    this.#runs.around(() => slot.runEnded(this.callId), true) // the result, which follows, wakes the other side
-    call.resolve(result)
+    const whole = this.#runs.whole(slot, result)
+    if (whole === undefined) this.#runs.answer(this.callId, result)
+    this.#runs.around(() => slot.runEnded(this.callId, whole))
   }
 
   #context(slot: Slot): HandlerContext<unknown, unknown, unknown> {
     const { protocol } = this.#runs.modules
-    const { signal } = this.#abort
-    const request = (value: unknown): Promise<unknown> =>
-      forgivable(
-        this.#over ? Promise.reject(failure('LEASE_RELEASED', 'the handler has ended', undefined, true)) : this.#request(slot, value),
-      )
+    const signal = (): AbortSignal => this.#signal
     return Object.freeze({
-      connection: Object.freeze({ request, keepAlive: (ms: number) => this.#keepAlive(slot, ms) }),
+      connection: Object.freeze({
+        request: (value: unknown) => forgivable(new Promise((resolve, reject) => this.#request(slot, value, resolve, reject))),
+        keepAlive: (ms: number) => this.#keepAlive(slot, ms),
+      }),
       client: slot.side instanceof Clients ? slot.side.client : undefined,
-      signal,
+      get signal() {
+        return signal()
+      },
       options: protocol.options,
       progress: (value: unknown) => this.#progress(slot, value),
     })
   }
 
-  async #request(slot: Slot, request: unknown): Promise<unknown> {
+  /** Made when it is first asked for: it costs more than all the rest of a call, and few handlers look at it. */
+  get #signal(): AbortSignal {
+    if (this.#abort === undefined) {
+      this.#abort = new AbortController()
+      if (this.#aborted) this.#abort.abort()
+    }
+    return this.#abort.signal
+  }
+
+  #request(slot: Slot, request: unknown, resolve: (reply: unknown) => void, reject: (error: unknown) => void): void {
+    if (this.#over) throw failure('LEASE_RELEASED', 'the handler has ended', undefined, true)
     const { side } = slot
-    if (side instanceof Clients) return side.execute(request, this.#abort.signal)
+    if (side instanceof Clients) return resolve(side.execute(request, this.#signal))
     if (!(side instanceof Framed)) throw failure('BAD_REQUEST', 'this connection takes no requests', undefined, true)
     const { protocol } = this.#runs.modules
     if (protocol.form === 'codec' && protocol.definition.scope?.(request) === 'lease') side.dirty = true
-    return new Promise((resolve, reject) => side.ask({ request, resolve, reject }))
+    side.ask({ request, resolve, reject })
   }
 
   #keepAlive(slot: Slot, ms: number): void {
@@ -141,56 +169,102 @@ export class Run {
 /** The handlers of one link. */
 export class Runs {
   readonly modules: LoadedModules
-  /** Publishes what `action` sends; `quiet`: a message of the control plane follows at once, and wakes the other side. */
-  readonly around: (action: () => void, quiet?: boolean) => void
+  /** Publishes what `action` sends. */
+  readonly around: (action: () => void) => void
+  readonly #parcels: Parcels<ResultParcel, InputParcel>
+  readonly #writes: Writes
+  readonly #maxPayload: number
+  /** Those of which a half is to come, or whose half came beside the ring. */
   readonly #runs = new Map<number, Run>()
+  #live = 0
 
-  constructor(modules: LoadedModules, around: (action: () => void, quiet?: boolean) => void) {
+  /** @param maxPayload - Of one frame. */
+  constructor(
+    modules: LoadedModules,
+    around: (action: () => void) => void,
+    parcels: Parcels<ResultParcel, InputParcel>,
+    writes: Writes,
+    maxPayload: number,
+  ) {
     this.modules = modules
     this.around = around
+    this.#parcels = parcels
+    this.#writes = writes
+    this.#maxPayload = maxPayload
+    parcels.listen(({ callId, name, input }) => this.#ordered(this.#run(callId), { name, input }))
   }
 
   /** Whether a handler runs, or is about to. */
   get any(): boolean {
-    return this.#runs.size > 0
+    return this.#live > 0
   }
 
-  /** The EXECUTE frame has come. */
-  framed(callId: number, slot: Slot): void {
-    const run = this.#run(callId)
+  /** The EXECUTE frame has come, with the order if that is all of it. */
+  framed(callId: number, slot: Slot, order: unknown): void {
+    const run = this.#framed(callId, order)
     if (!slot.usable || slot.run !== undefined)
       return run.refuse(failure('CONNECTION_LOST', 'the connection is not free for a handler', undefined, true))
     run.slot = slot
     slot.run = run
-    const { world } = slot
-    world.immediate(() => world.immediate(() => this.around(() => run.admit())))
+    this.#writes.schedule(run, true)
   }
 
   /** The EXECUTE frame has come, for a connection that is gone. */
-  refused(callId: number): void {
-    this.#run(callId).refuse(failure('CONNECTION_LOST', 'the connection was lost before the handler began', undefined, true))
+  refused(callId: number, order: unknown): void {
+    this.#framed(callId, order).refuse(failure('CONNECTION_LOST', 'the connection was lost before the handler began', undefined, true))
   }
 
-  /** The control plane's call has come. */
-  called(callId: number, name: string, input: unknown): Promise<Settled<unknown>> {
-    return new Promise((resolve) => {
-      const run = this.#run(callId)
-      run.call = { name, input, resolve }
-      this.around(() => run.proceed())
-    })
+  /** Sends a result beside the ring. One that cannot be cloned has an error sent in its place. */
+  answer(callId: number, result: Settled<unknown>): void {
+    try {
+      this.#parcels.post({ callId, result }, result.ok ? transferOf(result.value) : [])
+    } catch (cause) {
+      const error = encodeError(notCloneable("the handler's result", cause, 'handler', 'executed'))
+      this.#parcels.post({ callId, result: { ok: false, error } }, [])
+    }
+  }
+
+  /** A result as the payload of its DONE frame; undefined: it goes beside the ring. */
+  whole(slot: Slot, result: Settled<unknown>): Buffer | undefined {
+    if (!result.ok || !slot.heard || !isPlain(result.value)) return undefined
+    const bytes = packPlain(result.value)
+    return bytes.length <= this.#maxPayload ? bytes : undefined
   }
 
   delete(run: Run): void {
+    this.#live--
     this.#runs.delete(run.callId)
+  }
+
+  #framed(callId: number, order: unknown): Run {
+    if (order === undefined) return this.#run(callId)
+    const run = this.#make(callId)
+    const [name, input] = order as readonly [string, unknown] // written by our own other side
+    run.order = { name, input }
+    return run
+  }
+
+  #ordered(run: Run, order: Order): void {
+    run.order = order
+    this.around(() => run.proceed())
+  }
+
+  #make(callId: number): Run {
+    this.#live++
+    return new Run(this, callId)
   }
 
   #run(callId: number): Run {
     const known = this.#runs.get(callId)
     if (known !== undefined) return known
-    const run = new Run(this, callId)
+    const run = this.#make(callId)
     this.#runs.set(callId, run)
     return run
   }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
 }
 
 function failure(code: PoolErrorCode, message: string, cause?: unknown, notSent = false): PoolError {

@@ -8,6 +8,7 @@ import { Heartbeats } from './heartbeats.ts'
 import { describe, type LoadedModules, loadModules } from './load.ts'
 import { DELAY_RESOLUTION_MS, type LinkMemory, type ShardInfo, type ShardSettings } from './messages.ts'
 import { BufferStock } from './outbox.ts'
+import type { InputParcel, Parcels, ResultParcel } from './parcels.ts'
 import { SilenceWatch } from './silence.ts'
 import { ShardLink } from './slot-link.ts'
 import type { Cancel, World } from './world.ts'
@@ -57,8 +58,8 @@ export class Shard {
   }
 
   /** Begins to serve one caller's thread over the memory they share. */
-  addLink(memory: LinkMemory, bell: ShardBell): ShardLink {
-    const link = new ShardLink(this, memory, bell)
+  addLink(memory: LinkMemory, bell: ShardBell, parcels: Parcels<ResultParcel, InputParcel>): ShardLink {
+    const link = new ShardLink(this, memory, bell, parcels)
     this.#links.add(link)
     return link
   }

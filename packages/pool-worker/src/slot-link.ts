@@ -6,6 +6,8 @@ import { encodeError, PoolError } from './errors.ts'
 import { Flag, Kind } from './frame.ts'
 import type { LinkMemory, OpenRequest } from './messages.ts'
 import { Noted } from './noted.ts'
+import type { InputParcel, Parcels, ResultParcel } from './parcels.ts'
+import { unpackPlain } from './plain.ts'
 import { Recorder } from './recorder.ts'
 import { RingConsumer, RingProducer } from './ring.ts'
 import { Runs } from './runs.ts'
@@ -51,22 +53,24 @@ export class ShardLink implements Outlet {
   #again = false
   #closed = false
 
-  constructor(shard: Shard, memory: LinkMemory, bell: ShardBell) {
+  constructor(shard: Shard, memory: LinkMemory, bell: ShardBell, parcels: Parcels<ResultParcel, InputParcel>) {
     this.#shard = shard
     this.#bell = bell
     this.#consumer = new RingConsumer(memory.toShard, () => bell.ring())
-    this.#sender = new FrameSender(new RingProducer(memory.toMain, this.#ring))
+    const producer = new RingProducer(memory.toMain, this.#ring)
+    this.#sender = new FrameSender(producer)
     this.#words = new Int32Array(memory.words)
     this.#beats = new Int32Array(memory.beats)
     const { maxMainStallMs, shardStallMs } = shard.settings
     this.#caller = new Silence(this.#callerBeat, shard.world.now(), beatMs(maxMainStallMs, shardStallMs))
     this.#recorder = new Recorder(memory.recorder, performance.timeOrigin)
     this.note(undefined, Noted.started, 0)
-    this.runs = new Runs(shard.modules, (action, quiet) => {
+    const around = (action: () => void): void => {
       this.enter()
       action()
-      this.leave(quiet)
-    })
+      this.leave()
+    }
+    this.runs = new Runs(shard.modules, around, parcels, shard.plumbing.writes, producer.maxPayload)
     bell.listen(this.pump)
     this.pump()
   }
@@ -130,7 +134,7 @@ export class ShardLink implements Outlet {
     if (kind === Kind.OPEN) return this.#open(flags, index, serial, id, start, end)
     const slot = this.#slots[index]
     if (slot === undefined || slot.serial !== serial) {
-      if (kind === Kind.EXECUTE) this.runs.refused(id)
+      if (kind === Kind.EXECUTE) this.runs.refused(id, orderIn(flags, this.#consumer.bytes, start, end))
       return // late: of a connection that is gone
     }
     const { bytes } = this.#consumer
@@ -149,7 +153,7 @@ export class ShardLink implements Outlet {
         return this.#release(slot, (flags & Flag.RESET) !== 0)
       case Kind.EXECUTE:
         this.note(slot, Noted.execute, id)
-        return this.runs.framed(id, slot)
+        return this.runs.framed(id, slot, orderIn(flags, bytes, start, end))
       case Kind.DATA:
         return slot.data(flags, bytes, start, end)
       case Kind.CREDIT:
@@ -227,8 +231,8 @@ export class ShardLink implements Outlet {
     this.#depth++
   }
 
-  leave(quiet = false): void {
-    if (--this.#depth === 0) this.#sender.ring.publish(quiet)
+  leave(): void {
+    if (--this.#depth === 0) this.#sender.ring.publish()
   }
 
   resume(slot: Slot): void {
@@ -249,7 +253,8 @@ export class ShardLink implements Outlet {
     this.#held.delete(slot)
     if (this.#slots[slot.index] === slot) this.#slots[slot.index] = undefined
     this.#shard.heartbeats.remove(slot)
-    for (const { kind, id } of slot.deferred ?? []) if (kind === Kind.EXECUTE) this.runs.refused(id)
+    for (const { kind, flags, id, payload } of slot.deferred ?? [])
+      if (kind === Kind.EXECUTE) this.runs.refused(id, orderIn(flags, payload, 0, payload.length))
   }
 
   /** Closes all connections and stops listening. Resolves when they are closed. */
@@ -263,4 +268,9 @@ export class ShardLink implements Outlet {
     this.#bell.close()
     this.#shard.forget(this)
   }
+}
+
+/** What an EXECUTE frame says of its handler; undefined when that comes as a parcel. */
+function orderIn(flags: number, bytes: Buffer, start: number, end: number): unknown {
+  return (flags & Flag.WHOLE) === 0 ? undefined : unpackPlain(bytes, start, end)
 }

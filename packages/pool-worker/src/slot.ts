@@ -89,6 +89,11 @@ export class Slot implements Driver, Place, Beating {
     return this.#phase === 'open'
   }
 
+  /** Whether the caller's side still reads its frames: not once it was told that the connection is closed. */
+  get heard(): boolean {
+    return this.#phase !== 'over' || this.#lost !== undefined
+  }
+
   get deserted(): boolean {
     return this.#outlet.deserted
   }
@@ -181,7 +186,7 @@ export class Slot implements Driver, Place, Beating {
 
   /** CANCEL of a call, or of the running handler. */
   cancel(callId: number, exclusive: boolean): void {
-    if (this.run?.callId === callId) this.run.cancel(exclusive)
+    if (this.run?.callId === callId) this.run.cancel()
     else this.#side?.cancel(callId, exclusive)
   }
 
@@ -325,19 +330,16 @@ export class Slot implements Driver, Place, Beating {
     runHook(this.world, this.settings.probeTimeoutMs, 'close', 'close', () => graceful.close()).then(later, later)
   }
 
-  /** A handler has ended: DONE, and what became of its connection. */
-  runEnded(callId: number): void {
+  /** A handler has ended: DONE, with its result if that is `whole`, and what became of its connection. */
+  runEnded(callId: number, whole?: Buffer): void {
     this.run = undefined
     const side = this.#side
-    if (this.#lost !== undefined) {
-      this.send(Kind.DONE, 0, callId)
-      return this.#tellLost()
-    }
-    if (this.#phase !== 'open' || side === undefined) return this.send(Kind.DONE, 0, callId)
+    const open = this.#phase === 'open' && side !== undefined
     const dirty = side instanceof Framed ? side.dirty : this.#shard.modules.protocol.definition.reset !== undefined
-    if (!dirty && side.quiet()) return this.send(Kind.DONE, Flag.CLEAN, callId)
-    this.send(Kind.DONE, 0, callId)
-    this.prove(dirty)
+    const clean = open && !dirty && side.quiet()
+    this.send(Kind.DONE, (whole === undefined ? 0 : Flag.WHOLE) | (clean ? Flag.CLEAN : 0), callId, whole)
+    if (this.#lost !== undefined) this.#tellLost()
+    else if (open && !clean) this.prove(dirty)
   }
 
   onBytes(chunk: Buffer): boolean {

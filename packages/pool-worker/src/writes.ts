@@ -1,7 +1,7 @@
 /** When connections write: once a turn, and to one that was idle only when the kernel had the chance to report its end. */
 import type { World } from './world.ts'
 
-/** What is written to later. */
+/** What has its turn later: a socket is written to, a handler begins. It must not throw. */
 export interface Flushable {
   /** Set while in a batch. */
   scheduled: boolean
@@ -19,16 +19,21 @@ export class Writes {
   #polled: Flushable[] = []
   #turning = false
   #asked = false
+  /** While those have their turn who waited for a poll phase: nobody else does anything meanwhile. */
+  #polling = false
 
   constructor(world: World) {
     this.#world = world
   }
 
-  /** Writes to `target` in this turn, or, if it was idle, after the next poll phase. */
+  /**
+   * Writes to `target` in this turn, or, if it was idle, after the next poll phase. A handler that begins has waited for that already:
+   * what it sends at once goes in this turn.
+   */
   schedule(target: Flushable, wasIdle: boolean): void {
     if (target.scheduled) return
     target.scheduled = true
-    if (!wasIdle) {
+    if (!wasIdle || this.#polling) {
       this.#due.push(target)
       if (this.#asked) return
       this.#asked = true
@@ -58,7 +63,9 @@ export class Writes {
     const ready = this.#polled
     this.#polled = this.#seen
     this.#seen = []
+    this.#polling = true
     for (const target of ready) flush(target)
+    this.#polling = false
     if (this.#polled.length > 0 && !this.#turning) this.#nextTurn()
   }
 }

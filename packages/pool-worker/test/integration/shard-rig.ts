@@ -9,6 +9,8 @@ import type { Handler, LoadedProtocol } from '../../src/load.ts'
 import { loadProtocol } from '../../src/load.ts'
 import type { LostInfo, OpenRequest, Settled, ShardSettings } from '../../src/messages.ts'
 import { Noted } from '../../src/noted.ts'
+import type { InputParcel } from '../../src/parcels.ts'
+import { unpackPlain } from '../../src/plain.ts'
 import { createRecorder, type Recorded, readRecorder } from '../../src/recorder.ts'
 import { createRing, RingConsumer, RingProducer } from '../../src/ring.ts'
 import { FrameSender } from '../../src/sender.ts'
@@ -60,6 +62,7 @@ export interface Rig {
   /** Waits for the next message of a kind that was not waited for before. */
   next(kind: number): Promise<Message>
   lost(): Promise<{ written: number; info: LostInfo; error: PoolError | undefined }>
+  /** Sends a handler's input beside the ring, and waits for its result, which comes in DONE or beside the ring. */
   execute(callId: number, name: string, input: unknown): Promise<Settled<unknown>>
   read(): void
   close(): Promise<void>
@@ -101,8 +104,10 @@ export async function rig(options: RigOptions = {}): Promise<Rig> {
     recorder: createRecorder(false),
   }
   const [here, there] = localBells(world)
+  const answers = new Map<number, (result: Settled<unknown>) => void>()
+  let order: (parcel: InputParcel) => void = () => undefined
   const bells: ('now' | 'soon' | 'hurry')[] = []
-  const link = shard.addLink(memory, {
+  const bell = {
     ...there,
     ring() {
       bells.push('now')
@@ -113,6 +118,12 @@ export async function rig(options: RigOptions = {}): Promise<Rig> {
       there.ring()
     },
     hurry: () => void bells.push('hurry'),
+  }
+  const link = shard.addLink(memory, bell, {
+    post: ({ callId, result }) => answers.get(callId)?.(result),
+    listen(onParcel) {
+      order = onParcel
+    },
   })
   const sender = new FrameSender(new RingProducer(memory.toShard, () => here.ring()))
   const consumer = new RingConsumer(memory.toMain, () => here.ring())
@@ -121,7 +132,9 @@ export async function rig(options: RigOptions = {}): Promise<Rig> {
   const onFrame = (kind: number, flags: number, slot: number, serial: number, id: number, start: number, end: number): void => {
     parts.push(Buffer.from(consumer.bytes.subarray(start, end)))
     if ((flags & Flag.MORE) !== 0) return
-    messages.push({ kind, flags, slot, serial, id, payload: Buffer.concat(parts.splice(0)) })
+    const payload = Buffer.concat(parts.splice(0))
+    messages.push({ kind, flags, slot, serial, id, payload })
+    if (kind === Kind.DONE && (flags & Flag.WHOLE) !== 0) answers.get(id)?.({ ok: true, value: unpackPlain(payload, 0, payload.length) })
   }
   const read = (): void => {
     sender.flush()
@@ -165,11 +178,11 @@ export async function rig(options: RigOptions = {}): Promise<Rig> {
       const info = JSON.parse(String(message.payload)) as LostInfo
       return { written: message.id, info, error: info.error === undefined ? undefined : (decodeError(info.error) as PoolError) }
     },
-    async execute(callId, name, input) {
-      const result = await link.runs.called(callId, name, input)
-      read() // a result is the bell of the DONE before it
-      return result
-    },
+    execute: (callId, name, input) =>
+      new Promise((resolve) => {
+        answers.set(callId, resolve)
+        order({ callId, name, input })
+      }),
     read,
     async close() {
       await shard.close()

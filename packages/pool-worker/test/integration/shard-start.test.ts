@@ -83,6 +83,7 @@ test('a handlers module gives its functions, and without any is NO_SHARD', async
 async function started(handlers?: string): Promise<{ result: Settled<unknown>; controls: MessageChannel }> {
   const bells = new MessageChannel()
   const controls = new MessageChannel()
+  const parcels = new MessageChannel()
   const memory = {
     toShard: createRing(4096, true),
     toMain: createRing(4096, true),
@@ -90,7 +91,9 @@ async function started(handlers?: string): Promise<{ result: Settled<unknown>; c
     beats: new SharedArrayBuffer(BEAT_BYTES),
     recorder: createRecorder(true),
   }
-  const result = await start({ settings: { ...PLAIN_SETTINGS, handlers }, memory, bellPort: bells.port2, controlPort: controls.port2 })
+  const ports = { bellPort: bells.port2, controlPort: controls.port2, parcelPort: parcels.port2 }
+  const result = await start({ settings: { ...PLAIN_SETTINGS, handlers }, memory, ...ports })
+  parcels.port1.close()
   return { result, controls }
 }
 
@@ -125,10 +128,10 @@ test('the control plane drops whatever is not a call of its methods', async () =
     })
   })
   const raw = (value: unknown) => ({ type: 'RAW', value })
-  port1.postMessage({ id: 'set', type: 'SET', path: ['execute', '__proto__', 'polluted'], value: raw(1) })
-  port1.postMessage({ id: 'deep', type: 'APPLY', path: ['execute', 'constructor'], argumentList: [raw('return 1')] })
-  port1.postMessage({ id: 'construct', type: 'CONSTRUCT', path: ['execute'], argumentList: [] })
-  port1.postMessage({ id: 'get', type: 'GET', path: ['execute'] })
+  port1.postMessage({ id: 'set', type: 'SET', path: ['close', '__proto__', 'polluted'], value: raw(1) })
+  port1.postMessage({ id: 'deep', type: 'APPLY', path: ['close', 'constructor'], argumentList: [raw('return 1')] })
+  port1.postMessage({ id: 'construct', type: 'CONSTRUCT', path: ['close'], argumentList: [] })
+  port1.postMessage({ id: 'get', type: 'GET', path: ['close'] })
   port1.postMessage({ id: 'other', type: 'APPLY', path: ['toString'], argumentList: [] })
   port1.postMessage({ id: 'endpoint', type: 'ENDPOINT', path: [] })
   port1.postMessage('nonsense')
