@@ -41,8 +41,10 @@ function many({ roundMs }: Context): { many: number; limited: string } {
 
 async function openRequests(context: Context): Promise<Stage> {
   const { many: connections, limited } = many(context)
+  const servers = new Set<string>()
   const entrant = async (id: string, count: number, scheduling: 'lifo' | 'fifo'): Promise<Entrant> => {
-    const { port } = await startEchoServer(context.cleanup) // one for each: its descriptors are limited too
+    const { port, name: kind } = await startEchoServer(context.cleanup) // one for each: its descriptors are limited too
+    servers.add(kind)
     const setup: FramedSetup = {
       port,
       shards: 1,
@@ -66,15 +68,16 @@ async function openRequests(context: Context): Promise<Stage> {
       goal: 1.1,
     }
   }
+  const entrants = [
+    await entrant('cenote-many-lifo', connections, 'lifo'),
+    await entrant('cenote-few-lifo', FEW, 'lifo'),
+    await entrant('cenote-many-fifo', connections, 'fifo'),
+    await entrant('cenote-few-fifo', FEW, 'fifo'),
+  ]
   return {
     title: `Echo of ${PAYLOAD_BYTES} bytes by ${FEW} callers, over ${FEW} and over ${shown(connections)} connections${limited}, 1 shard`,
-    server: 'an echo server for each',
-    entrants: [
-      await entrant('cenote-many-lifo', connections, 'lifo'),
-      await entrant('cenote-few-lifo', FEW, 'lifo'),
-      await entrant('cenote-many-fifo', connections, 'fifo'),
-      await entrant('cenote-few-fifo', FEW, 'fifo'),
-    ],
+    server: `${[...servers].join(', ')}, one for each`,
+    entrants,
     missing: [],
     measures: [ALL_CPU, MAIN_CPU, LATENCY_P50, LATENCY_P99, THROUGHPUT],
     ratios: ['lifo', 'fifo'].flatMap((scheduling) => [ALL_CPU, MAIN_CPU, LATENCY_P50].map((measure) => aim(measure, scheduling))),

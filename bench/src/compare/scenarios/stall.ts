@@ -36,7 +36,7 @@ async function open(context: Context): Promise<Stage> {
   const genericPool = async (check: boolean) => ({ ...(await setup()), check })
   return {
     title: `${REQUESTS.toLocaleString('en-US')} requests by ${CALLERS} callers, after a stall in which ${CLOSED} of ${CONNECTIONS} idle connections were closed`,
-    server: 'an echo server in Node',
+    server: 'Node echo server',
     entrants: [
       await startContender(context, { id: 'cenote', name: 'Cenote, requests, 1 shard' }, 'stall-cenote', await cenote(1, false)),
       await startContender(context, { id: 'cenote-leases', name: 'Cenote, leases, 1 shard' }, 'stall-cenote', await cenote(1, true)),

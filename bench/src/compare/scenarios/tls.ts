@@ -37,7 +37,7 @@ async function openEcho(context: Context, callers: number): Promise<Stage> {
   const setup = { ...target, connections: CONNECTIONS, callers, work: { echo: PAYLOAD_BYTES }, loopDelay: true }
   return {
     title: `TLS: echo of ${PAYLOAD_BYTES / 1_024} KiB over ${CONNECTIONS} connections, ${callers} callers`,
-    server: 'an echo server in Node',
+    server: 'Node echo server, TLS',
     entrants: [
       await startContender(context, { id: 'cenote', name: 'Cenote, 1 shard' }, 'framed-cenote', { ...setup, shards: 1 }),
       await startContender(context, { id: 'cenote-0', name: 'Cenote, shards: 0' }, 'framed-cenote', { ...setup, shards: 0 }),
@@ -55,7 +55,7 @@ async function openConnect(context: Context): Promise<Stage> {
   const setup = { ...(await startServer(context)), count }
   return {
     title: `TLS: ${count.toLocaleString('en-US')} new connections, each used once`,
-    server: 'an echo server in Node',
+    server: 'Node echo server, TLS',
     entrants: [
       await startContender(context, { id: 'cenote', name: 'Cenote, 1 shard' }, 'tls-cenote', { ...setup, shards: 1 }),
       await startContender(context, { id: 'bare', name: 'bare TLS sockets, sessions resumed' }, 'tls-bare', { ...setup, resume: true }),
