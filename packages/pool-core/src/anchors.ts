@@ -1,5 +1,5 @@
 /** How a lease is noticed that its holder has forgotten: the garbage collector tells of its anchor. */
-import type { Hold } from './hold.ts'
+import { Hold } from './hold.ts'
 
 /** What a lease has while it is held: with the one, the other is collected. */
 export interface Anchor {
@@ -8,38 +8,46 @@ export interface Anchor {
 
 /** What is told of an anchor that was collected; it must not lead back to it. */
 interface Mark {
-  /** Whose it is; undefined while it is nobody's. */
-  hold: Hold | undefined
+  /** Of the lease that has the anchor, or had it last. */
+  hold: Hold
 }
 
 /**
  * Registering an object costs ten times what a lease does, so anchors are registered once and used again: a lease takes one when it is
- * granted, and gives it back when it is released.
+ * granted, and gives it back when it is released. So is the hold that goes with it, unless somebody may still look at it: old as they
+ * are then, nothing of them costs the garbage collector anything.
  */
 export class Anchors {
   readonly #free: Anchor[] = []
   readonly #registry: FinalizationRegistry<Mark>
+  readonly #keepsHolds: boolean
 
-  /** @param lost - Told of each lease that was collected with its anchor. */
-  constructor(lost: (hold: Hold) => void) {
+  /**
+   * @param lost - Told of each lease that was collected with its anchor.
+   * @param watched - Whether somebody looks at holds that are over.
+   */
+  constructor(lost: (hold: Hold) => void, watched = false) {
+    this.#keepsHolds = !watched
     this.#registry = new FinalizationRegistry(({ hold }) => {
-      if (hold !== undefined) lost(hold)
+      if (!hold.released) lost(hold)
     })
   }
 
-  take(hold: Hold): Anchor {
-    const anchor = this.#free.pop() ?? this.#make()
-    anchor.mark.hold = hold
-    return anchor
+  /** One whose hold is to begin. */
+  take(): Anchor {
+    return this.#free.pop() ?? this.#make()
   }
 
+  /** Its lease is over. */
   giveBack(anchor: Anchor): void {
-    anchor.mark.hold = undefined
+    const { mark } = anchor
+    if (this.#keepsHolds && mark.hold.plain) mark.hold.line = undefined
+    else mark.hold = new Hold()
     this.#free.push(anchor)
   }
 
   #make(): Anchor {
-    const anchor: Anchor = { mark: { hold: undefined } }
+    const anchor: Anchor = { mark: { hold: new Hold() } }
     this.#registry.register(anchor, anchor.mark)
     return anchor
   }

@@ -39,26 +39,33 @@ class Extras {
  */
 export class Hold {
   /** Its connection; undefined once that has died, and while it is given another. */
-  line: Line | undefined
+  line: Line | undefined = undefined
   /** When it was granted, in the world's milliseconds. */
-  readonly grantedAt: number
+  grantedAt = 0
   /** What its holder asked for it with. */
-  readonly priority: number
+  priority = 0
   /** How often its wait, and it, have gone on to another connection. */
-  moves: number
-  /** It is over, whoever ended it. */
-  released = false
+  moves = 0
+  /** It is over, whoever ended it; or has not begun. */
+  released = true
   /** A request went over it that changed the connection. */
   dirty = false
   /** Why its connection is gone, if it is. */
   lostBy: PoolError | undefined = undefined
   #extras: Extras | undefined = undefined
 
-  constructor(line: Line, grantedAt: number, priority: number, moves: number) {
+  /** A lease begins: the first that it is of, or the next after one that was plain. */
+  begin(line: Line, grantedAt: number, priority: number, moves: number): void {
     this.line = line
     this.grantedAt = grantedAt
     this.priority = priority
     this.moves = moves
+    this.dirty = this.released = false
+  }
+
+  /** Whether nobody but its lease and the pool ever knew of it. */
+  get plain(): boolean {
+    return this.#extras === undefined && this.lostBy === undefined
   }
 
   /** It was ended by the pool: its holder could not know, so his own release does nothing. */
@@ -79,6 +86,11 @@ export class Hold {
   /** From now on somebody does. */
   observe(watch: Watch): void {
     Hold.#some(this).watch = watch
+  }
+
+  /** Somebody may look at it after it is over: it is of no other lease then. */
+  share(): void {
+    Hold.#some(this)
   }
 
   /** Why it can be used no more. */
@@ -118,13 +130,13 @@ export class Hold {
 
   /** Who is told of that. */
   warn(signal: LostSignal): void {
-    Hold.#some(this).signal = new WeakRef(signal)
     if (this.lostBy !== undefined) signal.abort(this.lostBy)
+    else if (!this.released) Hold.#some(this).signal = new WeakRef(signal)
   }
 
   /** Somebody listens to its signal, or nobody any more. */
   heed(lease: object, some: boolean): void {
-    Hold.#some(this).heeded = some && !this.released && this.lostBy === undefined ? lease : undefined
+    if (!this.released) Hold.#some(this).heeded = some && this.lostBy === undefined ? lease : undefined
   }
 
   /** Its connection died before anything was sent: its requests wait for another. */
@@ -170,3 +182,6 @@ export class Hold {
     return hold.#extras
   }
 }
+
+/** What a lease has that is over, when its own hold has gone on to another. */
+export const OVER: Hold = new Hold()

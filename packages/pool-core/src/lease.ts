@@ -3,8 +3,9 @@ import type { Duplex } from 'node:stream'
 import { badOption, PoolError } from '@cenote/pool-worker'
 import type { Anchor } from './anchors.ts'
 import { checkCallOptions, type WaitOptions } from './call-options.ts'
-import type { Hold } from './hold.ts'
+import { type Hold, OVER } from './hold.ts'
 import type { Leasing } from './leasing.ts'
+import type { Line } from './line.ts'
 import { LostSignal } from './lost-signal.ts'
 import type { ReleaseOptions } from './option-types.ts'
 import { checkReleaseOptions } from './options.ts'
@@ -40,7 +41,9 @@ export interface ConnectionInfo {
  */
 export class Lease<Req = unknown, Rep = unknown> {
   readonly #leasing: Leasing
-  readonly #hold: Hold
+  #hold: Hold
+  /** What it had when it was released. */
+  #line: Line | undefined = undefined
   /** Collected with the lease, unless it was given back: so one that was forgotten is noticed. */
   #anchor: Anchor | undefined
   #lostSignal: LostSignal | undefined = undefined
@@ -85,7 +88,7 @@ export class Lease<Req = unknown, Rep = unknown> {
    * console.log(lease.connection.uses) // 1
    */
   get connection(): ConnectionInfo {
-    return this.#leasing.connectionInfo(this.#hold)
+    return this.#leasing.connectionInfo(this.#hold, this.#line)
   }
 
   /**
@@ -223,10 +226,14 @@ export class Lease<Req = unknown, Rep = unknown> {
     return this.#hold
   }
 
-  /** Gives its anchor away: it is over. @internal */
+  /** It is over: gives its anchor away, and with it the hold, if nobody else may look at that. @internal */
   takeAnchor(): Anchor | undefined {
     const anchor = this.#anchor
     this.#anchor = undefined
+    if (this.#hold.plain) {
+      this.#line = this.#hold.line
+      this.#hold = OVER
+    }
     return anchor
   }
 }

@@ -7,7 +7,7 @@ import type { CallOptions } from './call-options.ts'
 import { Call } from './calls.ts'
 import type { Clock } from './clock.ts'
 import type { Dispatch } from './dispatch.ts'
-import { Hold } from './hold.ts'
+import type { Hold } from './hold.ts'
 import type { Language } from './language.ts'
 import { type ConnectionInfo, Lease } from './lease.ts'
 import type { Line } from './line.ts'
@@ -33,7 +33,7 @@ export class Leasing {
     this.#world = world
     this.#language = language
     this.#dispatch = dispatch
-    this.#anchors = new Anchors((hold) => this.#collected(hold))
+    this.#anchors = new Anchors((hold) => this.#collected(hold), dispatch.nesting !== undefined)
     this.#overdue = new Overdue(settings, world, dispatch.events, dispatch.describe, (hold, error) => this.#expired(hold, error))
   }
 
@@ -272,6 +272,7 @@ export class Leasing {
     if (line === undefined) throw connectionLost('the connection of this lease has died', 'not-sent', lostBy)
     if (line.stream !== undefined) throw new PoolError('LEASE_RELEASED', 'the stream of this lease was taken already')
     if (line.first !== undefined) throw new PoolError('BAD_REQUEST', 'a lease becomes a stream only while no reply is owed')
+    lease.hold.share() // whoever tells the stream of its end tells this afterwards
     line.stream = openStream(this.#dispatch.link(line), line, this.#settings.highWaterMark, (clean) =>
       this.#streamClosed(lease, line, clean),
     )
@@ -283,8 +284,9 @@ export class Leasing {
     return this.#language.changes(request)
   }
 
-  connectionInfo(hold: Hold): ConnectionInfo {
-    const { line, lostBy } = hold
+  /** @param last - The line of a lease whose hold has gone on to another. */
+  connectionInfo(hold: Hold, last: Line | undefined): ConnectionInfo {
+    const { line = last, lostBy } = hold
     if (line !== undefined) return this.#dispatch.describe(line)
     throw hold.expired ? hold.over() : connectionLost('the connection of this lease has died', 'not-sent', lostBy)
   }
@@ -297,13 +299,15 @@ export class Leasing {
   }
 
   #lend(line: Line, now: number, priority: number, moves: number, stack: Captured | undefined): Lease {
-    const hold = new Hold(line, now, priority, moves)
+    const anchor = this.#anchors.take()
+    const { hold } = anchor.mark
+    hold.begin(line, now, priority, moves)
     line.lease = hold
     line.begunBeforeLease = line.begun
     this.#dispatch.waits.hold()
     this.#dispatch.numbers.acquired++
     this.#overdue.begin(hold, stack)
-    return new Lease(this, hold, this.#anchors.take(hold))
+    return new Lease(this, hold, anchor)
   }
 
   /** A lease is over, by its holder. */

@@ -35,15 +35,15 @@ export class Encore {
     this.#load = load
   }
 
-  /** This one was just lent: the idle one whose turn it was. */
+  /** This one was just lent: the idle one whose turn it was. What decides of its return does not change before another step. */
   lent(slot: Slot): void {
-    if (this.#limits.scheduling === 'lifo') this.#lent = slot
+    if (this.#limits.scheduling === 'lifo' && this.#serving.calm) this.#lent = slot
   }
 
   /** It is given back. False: it must take the long way, for it would not simply become idle, or would not be the next. */
   keep(slot: Slot, now: number): boolean {
-    if (slot !== this.#lent || slot.keepAliveMs !== Number.POSITIVE_INFINITY) return false
-    if (!this.#serving.calm || this.#placement.wornBy(slot, now) !== undefined) return false
+    if (slot !== this.#lent || slot.keepAliveMs !== Number.POSITIVE_INFINITY || this.#placement.wornBy(slot, now) !== undefined)
+      return false
     this.#returned = slot
     this.since = now
     return true

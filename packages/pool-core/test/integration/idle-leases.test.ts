@@ -1,9 +1,10 @@
 /** Leases of connections that are idle, and what they cost: no turn of the event loop, no word to the shard. */
+import { once } from 'node:events'
 import { setImmediate } from 'node:timers/promises'
-import { line } from '@cenote/pool-core'
+import { line, PoolError } from '@cenote/pool-core'
 import { realWorld, type World } from '@cenote/pool-worker'
 import * as assert from 'uvu/assert'
-import { suite } from '../../../pool-worker/test/kit/kit.ts'
+import { rejects, suite, until } from '../../../pool-worker/test/kit/kit.ts'
 import { atRest, closing, echo, startPeer } from '../support/peers.ts'
 import { createPool, createPoolIn } from '../support/pools.ts'
 
@@ -78,6 +79,50 @@ for (const shards of [0, 1]) {
     assert.is(pool.stats().inUse, 0)
     assert.equal(pool.stats().counters.ended.acquires, { succeeded: 1, failed: 0, aborted: 1 })
   })
+}
+
+test('a lease that is over stays so, whoever has its connection next', async () => {
+  const peer = await kept(startPeer(echo))
+  const pool = await kept(createPool({ endpoint: peer.endpoint, shards: 0, maxConnections: 1, protocol: line() }))
+  const first = await pool.acquire()
+  const { id } = first.connection
+  first.release()
+  const second = await pool.acquire()
+  assert.is(second.connection.id, id)
+  assert.is(first.connection.id, id)
+  assert.throws(() => first.release(), isReleased)
+  assert.throws(() => first.destroy(), isReleased)
+  assert.throws(() => first.stream(), isReleased)
+  assert.throws(() => first.onPush(() => undefined), isReleased)
+  await rejects(first.request('mine?'), 'LEASE_RELEASED')
+  first[Symbol.dispose]()
+  const [late, present] = [first.signal, second.signal]
+  const ended = once(present, 'abort')
+  late.addEventListener('abort', () => assert.unreachable('it had its time'))
+  assert.is(await second.request('mine'), 'mine')
+  for (const socket of peer.sockets) socket.destroy()
+  await ended
+  second.release()
+  assert.not(late.aborted)
+})
+
+test('a stream that its connection has ended leaves nothing to whoever leases next', async () => {
+  const peer = await kept(startPeer(echo))
+  const pool = await kept(createPool({ endpoint: peer.endpoint, shards: 0, maxConnections: 1, protocol: line() }))
+  const streaming = await pool.acquire()
+  const stream = streaming.stream()
+  const closed = new Promise((resolve) => {
+    stream.on('error', () => undefined).once('close', resolve)
+  })
+  await until(() => peer.sockets.size === 1, 'the server has it')
+  for (const socket of peer.sockets) socket.destroy()
+  await closed
+  for (const word of ['one', 'two']) assert.is(await pool.use((lease) => lease.request(word)), word)
+  await atRest(pool)
+})
+
+function isReleased(error: Error): boolean {
+  return PoolError.is(error) && error.code === 'LEASE_RELEASED'
 }
 
 test.run()
