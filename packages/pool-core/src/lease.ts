@@ -43,16 +43,17 @@ export class Lease<Req = unknown, Rep = unknown> {
   readonly #leasing: Leasing
   #hold: Hold
   /** What it had when it was released. */
-  #line: Line | undefined = undefined
+  #line: Line | undefined
   /** Collected with the lease, unless it was given back: so one that was forgotten is noticed. */
   #anchor: Anchor | undefined
-  #lostSignal: LostSignal | undefined = undefined
+  #lostSignal: LostSignal | undefined
 
   /** @internal */
   constructor(leasing: Leasing, hold: Hold, anchor: Anchor) {
     this.#leasing = leasing
     this.#hold = hold
     this.#anchor = anchor
+    this.#line = this.#lostSignal = undefined
   }
 
   /**

@@ -119,11 +119,13 @@ export interface PoolStats extends ConnectionCounts {
 /** The times that are measured: a connect, a wait in the queue, a lease or a handler. */
 export type TimeKind = 'create' | 'wait' | 'use'
 
+/** Told of each time as it is measured, in milliseconds. */
+export type TimeListener = (kind: TimeKind, ms: number) => void
+
 /** Where the coordinator counts. */
 export class Numbers {
   readonly attempts: Attempts = new Attempts()
-  /** Told of each time as it is measured, in milliseconds. */
-  readonly listeners: Set<(kind: TimeKind, ms: number) => void> = new Set()
+  #listeners: readonly TimeListener[] = []
   readonly #failedBy: FailedBy = {}
   readonly acquires: Outcomes = new Outcomes(this.#failedBy)
   readonly requests: Outcomes = new Outcomes(this.#failedBy)
@@ -148,11 +150,19 @@ export class Numbers {
   readonly #connect: Timings = new Timings()
   readonly #use: Timings = new Timings()
 
+  /** Tells `listener` each time. Returns what ends it. */
+  listen(listener: TimeListener): () => void {
+    this.#listeners = [...this.#listeners, listener]
+    return () => {
+      this.#listeners = this.#listeners.filter((each) => each !== listener)
+    }
+  }
+
   opened(slot: Slot, microseconds: number): void {
     this.attempts.end(slot)
     this.#opened++
     this.#connect.record(microseconds / 1000)
-    if (this.listeners.size > 0) this.#tell('create', microseconds / 1000)
+    if (this.#listeners.length > 0) this.#tell('create', microseconds / 1000)
   }
 
   connectFailed(slot: Slot): void {
@@ -174,16 +184,16 @@ export class Numbers {
 
   waited(ms: number): void {
     this.#wait.record(ms)
-    if (this.listeners.size > 0) this.#tell('wait', ms)
+    if (this.#listeners.length > 0) this.#tell('wait', ms)
   }
 
   used(ms: number): void {
     this.#use.record(ms)
-    if (this.listeners.size > 0) this.#tell('use', ms)
+    if (this.#listeners.length > 0) this.#tell('use', ms)
   }
 
   #tell(kind: TimeKind, ms: number): void {
-    for (const listener of this.listeners) listener(kind, ms)
+    for (const listener of this.#listeners) listener(kind, ms)
   }
 
   counters(): Counters {

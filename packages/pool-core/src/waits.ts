@@ -116,7 +116,7 @@ export class Waits {
 
   letGo(): void {
     this.#held--
-    if (this.#held === 0) this.#rest()
+    if (this.#held === 0 && (this.#relaxing === undefined || this.#none !== undefined)) this.#rest()
   }
 
   /** Nothing is held any more. */

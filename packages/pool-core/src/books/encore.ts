@@ -5,7 +5,7 @@ import type { Serving } from './serving.ts'
 import type { Slot } from './slots.ts'
 
 /** What it keeps to. */
-export type EncoreLimits = Pick<PlacementLimits, 'probeAfterIdleMs'> & { readonly scheduling: 'lifo' | 'fifo' }
+export type EncoreLimits = Pick<PlacementLimits, 'probeAfterIdleMs' | 'maxUses'> & { readonly scheduling: 'lifo' | 'fifo' }
 
 /**
  * The connection that was lent in the last step of the books:
@@ -37,13 +37,13 @@ export class Encore {
 
   /** This one was just lent: the idle one whose turn it was. What decides of its return does not change before another step. */
   lent(slot: Slot): void {
-    if (this.#limits.scheduling === 'lifo' && this.#serving.calm) this.#lent = slot
+    if (this.#limits.scheduling === 'lifo' && slot.worn === undefined && this.#serving.calm) this.#lent = slot
   }
 
   /** It is given back. False: it must take the long way, for it would not simply become idle, or would not be the next. */
   keep(slot: Slot, now: number): boolean {
-    if (slot !== this.#lent || slot.keepAliveMs !== Number.POSITIVE_INFINITY || this.#placement.wornBy(slot, now) !== undefined)
-      return false
+    if (slot !== this.#lent || slot.keepAliveMs !== Number.POSITIVE_INFINITY) return false
+    if (slot.expiresAt <= now || slot.uses >= this.#limits.maxUses) return false
     this.#returned = slot
     this.since = now
     return true

@@ -32,10 +32,10 @@ export function meterPool(inside: Inside, prefix: string, system: string | undef
   const measured = (kind: TimeKind, ms: number): void => times[kind].record(ms / 1000, connection)
   const all = Object.values(observables)
   meter.addBatchObservableCallback(observe, all)
-  inside.numbers.listeners.add(measured)
+  const deafen = inside.numbers.listen(measured)
   return () => {
     meter.removeBatchObservableCallback(observe, all)
-    inside.numbers.listeners.delete(measured)
+    deafen()
   }
 }
 
