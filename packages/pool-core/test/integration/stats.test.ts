@@ -175,7 +175,7 @@ test('each shard tells how busy its event loop is and how late: one that compute
   const busyMs = (at: number, later = shards): number => (later[at]?.busyMs ?? 0) - (before[at]?.busyMs ?? 0)
   const elapsedMs = (shards[busy]?.elapsedMs ?? 0) - (before[busy]?.elapsedMs ?? 0)
   assert.ok(busyMs(busy) > elapsedMs / 2, `${busyMs(busy)} of ${elapsedMs} ms`)
-  assert.ok(busyMs(busy, again) >= busyMs(busy), 'whoever looks next sees it too')
+  assert.ok(busyMs(busy, again) > elapsedMs / 2, 'whoever looks next sees it too') // a thread's idle time may come a look late
   assert.ok(busyMs(1 - busy) < busyMs(busy))
   assert.ok((shards[busy]?.utilization ?? 0) > 0 && (again[busy]?.utilization ?? 0) > 0)
   // What is before the first sample of a thread, and after the last, is not in the histogram.
