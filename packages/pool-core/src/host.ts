@@ -4,6 +4,7 @@ import type { MessagePort } from 'node:worker_threads'
 import {
   type Bell,
   type InputParcel,
+  type Lane,
   type LinkMemory,
   type Parcels,
   PoolError,
@@ -24,6 +25,7 @@ export interface ShardHost {
   readonly info: ShardInfo
   readonly memory: LinkMemory
   readonly bell: Bell
+  readonly lane: Lane
   /** The way for what does not go through the rings. */
   readonly parcels: Parcels<InputParcel, ResultParcel>
   /** How long the shard's event loop was busy since its start; whoever looks sees the same. */

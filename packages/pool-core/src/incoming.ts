@@ -7,6 +7,7 @@ import {
   type encodeError,
   Flag,
   Kind,
+  type Lane,
   type LostInfo,
   type OpenedInfo,
   PoolError,
@@ -44,6 +45,7 @@ const textDecoder = new TextDecoder()
 /** The reading side of a link. */
 export class Incoming {
   readonly #consumer: RingConsumer
+  readonly #lane: Lane
   readonly #lines: readonly (Line | undefined)[]
   readonly #calls: CallTable<Call>
   readonly #runs: CallTable<Run>
@@ -60,6 +62,7 @@ export class Incoming {
    */
   constructor(
     consumer: RingConsumer,
+    lane: Lane,
     lines: readonly (Line | undefined)[],
     calls: CallTable<Call>,
     runs: CallTable<Run>,
@@ -69,6 +72,7 @@ export class Incoming {
     settle: (call: Call) => void,
   ) {
     this.#consumer = consumer
+    this.#lane = lane
     this.#lines = lines
     this.#calls = calls
     this.#runs = runs
@@ -116,12 +120,13 @@ export class Incoming {
 
   readonly #onFrame = (kind: number, flags: number, slot: number, serial: number, id: number, start: number, end: number): void => {
     if (this.#ended) return
+    const beside = (flags & Flag.BESIDE) === 0 ? undefined : this.#takeBeside()
     const line = this.#lines[slot]
     if (line === undefined || line.serial !== serial) return // late: of a connection that is gone
     if (line.closing !== undefined && kind < Kind.DONE) return line.dropParts() // given up here: only its end counts
     switch (kind) {
       case Kind.REPLY:
-        return this.#reply(line, flags, id, start, end)
+        return this.#reply(line, flags, id, start, end, beside)
       case Kind.FAILED:
         return this.#failed(line, flags, id, start, end)
       case Kind.DATA:
@@ -143,7 +148,7 @@ export class Incoming {
       case Kind.CLOSED:
         return this.#mailbox.closed(line)
       case Kind.PUSH:
-        return this.#push(line, flags, start, end)
+        return this.#push(line, flags, start, end, beside)
       case Kind.PROGRESS:
         return this.#progress(line, flags, id, start, end)
       default:
@@ -151,8 +156,16 @@ export class Incoming {
     }
   }
 
-  #reply(line: Line, flags: number, id: number, start: number, end: number): void {
+  /** Also that of a frame which is late: each frame has its piece. */
+  #takeBeside(): Buffer {
+    const bytes = this.#lane.take()
+    this.#consumer.tookBeside(bytes.length)
+    return bytes
+  }
+
+  #reply(line: Line, flags: number, id: number, start: number, end: number, beside: Buffer | undefined): void {
     if ((flags & Flag.MORE) !== 0) return this.#keepPart(line, start, end)
+    if (beside !== undefined && !this.#hasRoom(beside.length)) return this.#beyond(line)
     const call = this.#take(line, id)
     if (call === undefined) return line.dropParts()
     if (call.settled) {
@@ -160,7 +173,7 @@ export class Incoming {
       return this.#mailbox.freed(line)
     }
     this.#settle(call)
-    this.#mailbox.freed(line, this.#answer(line, call, start, end) ? call : undefined)
+    this.#mailbox.freed(line, this.#answer(line, call, start, end, beside) ? call : undefined)
   }
 
   /** The call of a message, out of its line and of the table; undefined when it is no more. */
@@ -174,11 +187,12 @@ export class Incoming {
   }
 
   /** Returns whether it was a reply of the protocol; an error of the server's is one. */
-  #answer(line: Line, call: Call, start: number, end: number): boolean {
+  #answer(line: Line, call: Call, start: number, end: number, beside: Buffer | undefined): boolean {
     const { codec, correlate } = this.#language
     let value: unknown
     try {
-      if (!line.partial && decodesInPlace(codec)) value = codec.decodeRange(this.#consumer.bytes, start, end)
+      if (beside !== undefined) value = codec.decode(beside)
+      else if (!line.partial && decodesInPlace(codec)) value = codec.decodeRange(this.#consumer.bytes, start, end)
       else value = codec.decode(line.whole(this.#consumer.bytes, start, end))
       if (correlate !== undefined && !correlate(call.request, value)) {
         const error = new PoolError('DESYNC', 'a reply does not belong to its request', { phase: 'reply', outcome: 'maybe-executed' })
@@ -223,10 +237,11 @@ export class Incoming {
     this.#mailbox.broken(line, error, 'stray-bytes')
   }
 
-  #push(line: Line, flags: number, start: number, end: number): void {
+  #push(line: Line, flags: number, start: number, end: number, beside: Buffer | undefined): void {
     if ((flags & Flag.MORE) !== 0) return this.#keepPart(line, start, end)
+    if (beside !== undefined && !this.#hasRoom(beside.length)) return this.#beyond(line)
     try {
-      const value = this.#language.codec.decode(line.whole(this.#consumer.bytes, start, end))
+      const value = this.#language.codec.decode(beside ?? line.whole(this.#consumer.bytes, start, end))
       line.lease?.pushed(value)
     } catch (thrown) {
       this.#mailbox.broken(line, new PoolError('PROTOCOL_ERROR', 'the protocol cannot read a push', { phase: 'reply', cause: thrown }))
@@ -239,17 +254,23 @@ export class Incoming {
   }
 
   #keepPart(line: Line, start: number, end: number): void {
-    if (this.#buffered.bytes + end - start > this.#buffered.max) {
-      line.dropParts()
-      const error = beyondBuffer(this.#buffered.max, 'reply', 'maybe-executed')
-      const call = line.first ?? line.run?.call
-      if (call !== undefined && !call.settled) {
-        this.#settle(call)
-        call.reject(error)
-      }
-      return this.#mailbox.broken(line, error)
-    }
+    if (!this.#hasRoom(end - start)) return this.#beyond(line)
     line.keepPart(this.#consumer.bytes, start, end)
+  }
+
+  #hasRoom(bytes: number): boolean {
+    return this.#buffered.bytes + bytes <= this.#buffered.max
+  }
+
+  #beyond(line: Line): void {
+    line.dropParts()
+    const error = beyondBuffer(this.#buffered.max, 'reply', 'maybe-executed')
+    const call = line.first ?? line.run?.call
+    if (call !== undefined && !call.settled) {
+      this.#settle(call)
+      call.reject(error)
+    }
+    this.#mailbox.broken(line, error)
   }
 
   #openedInfo(line: Line, start: number, end: number): OpenedInfo {

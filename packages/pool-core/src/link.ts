@@ -80,9 +80,9 @@ export class Link {
     this.#window = sendWindow
     const bell = () => host.bell.ring()
     this.#ring = new RingProducer(host.memory.toShard, bell)
-    this.#sender = new FrameSender(this.#ring)
+    this.#sender = new FrameSender(this.#ring, host.lane)
     const consumer = new RingConsumer(host.memory.toMain, bell)
-    this.#incoming = new Incoming(consumer, this.#lines, this.#calls, this.runs, language, mailbox, buffered, settle)
+    this.#incoming = new Incoming(consumer, host.lane, this.#lines, this.#calls, this.runs, language, mailbox, buffered, settle)
     this.#words = new Int32Array(host.memory.words)
     this.#beats = new Int32Array(host.memory.beats)
     host.bell.listen(() => this.wake())

@@ -1,6 +1,15 @@
 /** `shards: 0`: one life of a shard on the calling thread, behind the same interface as a thread. */
 import { MessageChannel } from 'node:worker_threads'
-import { exposeControl, localBells, portParcels, type Shard, type ShardSettings, startShard, type World } from '@cenote/pool-worker'
+import {
+  exposeControl,
+  localBells,
+  localLanes,
+  portParcels,
+  type Shard,
+  type ShardSettings,
+  startShard,
+  type World,
+} from '@cenote/pool-worker'
 import { busyTimeOf, RemoteControl, type ShardHost } from './host.ts'
 import type { Settings } from './options.ts'
 import { type ShardLife, shardMemory } from './thread.ts'
@@ -16,6 +25,7 @@ export class LocalLife implements ShardLife {
   readonly #control: RemoteControl
   readonly #parcels: ShardHost['parcels']
   readonly #bells: ReturnType<typeof localBells>
+  readonly #lanes: ReturnType<typeof localLanes> = localLanes()
   #shard: Shard | undefined
   #destroyed: Promise<void> | undefined
   #finish: (cause: unknown) => void = () => undefined
@@ -50,7 +60,7 @@ export class LocalLife implements ShardLife {
 
   async #destroy(): Promise<void> {
     await this.#shard?.close()
-    for (const bell of this.#bells) bell.close()
+    for (const end of [...this.#bells, ...this.#lanes]) end.close()
     const channels = [this.#channel, this.#beside]
     const closed = channels.map(({ port1 }) => new Promise((resolve) => port1.once('close', resolve)))
     for (const { port1 } of channels) port1.close()
@@ -62,7 +72,7 @@ export class LocalLife implements ShardLife {
     const shard = await Promise.race([startShard(shardSettings, world), this.ended.then((cause) => Promise.reject(cause))])
     this.#shard = shard
     const memory = shardMemory(this.#settings, false)
-    shard.addLink(memory, this.#bells[1], portParcels(this.#beside.port2))
+    shard.addLink(memory, this.#bells[1], this.#lanes[1], portParcels(this.#beside.port2))
     exposeControl({ close: () => shard.close() }, this.#channel.port2)
     for (const port of [this.#channel.port2, this.#beside.port2]) port.unref()
     const control = this.#control
@@ -70,6 +80,7 @@ export class LocalLife implements ShardLife {
       info: shard.info,
       memory,
       bell: this.#bells[0],
+      lane: this.#lanes[0],
       parcels: this.#parcels,
       busy: busyTimeOf(performance.eventLoopUtilization),
       delay: shard.delay,

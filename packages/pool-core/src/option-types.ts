@@ -240,7 +240,7 @@ export interface PoolOptions<Req = never, Rep = never, Client = undefined, Modul
   readonly backoff?: BackoffOptions | undefined
   /** Bytes of the longest reply, up to 2 GiB. Default 16 MiB. A longer one is REPLY_TOO_LARGE and ends its connection. */
   readonly maxReplyBytes?: number | undefined
-  /** Bytes of shared memory per shard; a number sets both directions. Default 4 MiB from, 1 MiB to the shard. More is faster for replies of megabytes. */
+  /** Bytes of shared memory per shard; a number sets both directions. Default 4 MiB from, 1 MiB to the shard. Longer replies go beside it. */
   readonly ringBytes?: number | RingBytes | undefined
   /** Bytes in flight per stream and direction, 1 KiB to 64 MiB; grows to eight times as much while used up, going out never beyond half of the ring. Default 256 KiB. */
   readonly highWaterMark?: number | undefined

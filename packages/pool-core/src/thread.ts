@@ -10,9 +10,11 @@ import {
   createRecorder,
   createRing,
   decodeError,
+  type Lane,
   type LinkMemory,
   MAX_SLOTS,
   PoolError,
+  portLane,
   portParcels,
   type Settled,
   type ShardSettings,
@@ -98,6 +100,7 @@ export class ThreadLife implements ShardLife {
   readonly #world: World
   readonly #memory: LinkMemory
   readonly #bell: Bell
+  readonly #lane: Lane
   readonly #control: RemoteControl
   readonly #parcels: ShardHost['parcels']
   readonly #ports: readonly MessagePort[]
@@ -111,12 +114,14 @@ export class ThreadLife implements ShardLife {
   constructor(settings: Settings, shardSettings: ShardSettings, world: World) {
     const { shard } = shardSettings
     const bell = new MessageChannel()
+    const lane = new MessageChannel()
     const control = new MessageChannel()
     const parcels = new MessageChannel()
     this.#world = world
     this.#memory = shardMemory(settings, true)
     this.#ports = [bell.port1, control.port1, parcels.port1]
     this.#bell = patientBell(bell.port1)
+    this.#lane = portLane(lane.port1)
     this.#control = new RemoteControl(shard, control.port1, this.#bell)
     this.#parcels = portParcels(parcels.port1)
     parcels.port1.unref()
@@ -134,6 +139,7 @@ export class ThreadLife implements ShardLife {
       settings: shardSettings,
       memory: this.#memory,
       bellPort: bell.port2,
+      lanePort: lane.port2,
       controlPort: control.port2,
       parcelPort: parcels.port2,
     })
@@ -153,6 +159,7 @@ export class ThreadLife implements ShardLife {
 
   async #destroy(): Promise<void> {
     if (!(await this.#within(DESTROY_MS, this.#endThreads()))) return
+    this.#lane.close()
     for (const port of this.#ports) port.close()
     await this.gone
   }
@@ -194,7 +201,7 @@ export class ThreadLife implements ShardLife {
       // An end without an error, such as process.exit, is told by the thread alone.
       this.#exited = exitOf(piscina.threads[0])
       void this.#exited.then((code) => this.#sign(new Error(`its thread ended with code ${code}`), 1))
-      const run = piscina.run(task, { transferList: [task.bellPort, task.controlPort, task.parcelPort] })
+      const run = piscina.run(task, { transferList: [task.bellPort, task.lanePort, task.controlPort, task.parcelPort] })
       const settled = await Promise.race([run, this.ended.then((cause) => Promise.reject(cause))])
       if (!settled.ok) throw decodeError(settled.error)
       return this.#host(settled.value)
@@ -211,6 +218,7 @@ export class ThreadLife implements ShardLife {
       info,
       memory: this.#memory,
       bell: this.#bell,
+      lane: this.#lane,
       parcels: this.#parcels,
       busy: busyTimeOf((now, before) => (thread ?? globalThis).performance.eventLoopUtilization(now, before)),
       delay,

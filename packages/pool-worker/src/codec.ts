@@ -12,6 +12,11 @@ export interface Framer {
   push(chunk: Buffer, emit: Emit): void
   /** Whether the stream stands between two frames: a connection is fit for the next caller only then. */
   atBoundary(): boolean
+  /**
+   * How many bytes at least the frame that is arriving still takes, if it can tell; without this method, or when it gives 0, it
+   * cannot. A long frame is then read straight into memory of its own, and one beyond `maxReplyBytes` is refused when it is announced.
+   */
+  missing?(): number
 }
 
 /** The codec of a protocol. `encode` and `decode` run where the caller is: on the main thread, or in the shard for handlers. */

@@ -13,6 +13,8 @@ export const Pause = {
 
 /** Whoever drives a connection. It must not throw. */
 export interface Driver {
+  /** Where the next bytes are to be read; undefined: wherever. */
+  readonly room: Buffer | undefined
   /** Bytes came; `chunk` may be used during the call only. Returns false to be given no more for now. */
   onBytes(chunk: Buffer): boolean
   /** The peer will send no more. */
@@ -55,7 +57,7 @@ export class Connection implements Flushable {
     this.#plumbing = plumbing
     this.#driver = driver
     this.outbox = new Outbox(plumbing.stock)
-    this.onread = { buffer: plumbing.readBuffer, callback: this.#onRead }
+    this.onread = { buffer: this.#nextBuffer, callback: this.#onRead }
   }
 
   get socket(): Socket | undefined {
@@ -164,9 +166,12 @@ export class Connection implements Flushable {
     if (this.#ending && !this.unwritten && !this.#destroyed && this.#socket?.writableEnded === false) this.#socket.end()
   }
 
+  /** Node asks after each read where the next one goes. */
+  readonly #nextBuffer = (): Buffer => this.#driver.room ?? this.#plumbing.readBuffer
+
   readonly #onRead = (bytes: number, buffer: Uint8Array): boolean => {
     if (this.#destroyed) return false
-    const chunk = buffer.subarray(0, bytes) as Buffer // the shard's read buffer, which is a Buffer
+    const chunk = buffer.subarray(0, bytes) as Buffer // from `#nextBuffer`, a Buffer
     const more = this.#driver.onBytes(chunk)
     return more && this.#paused === 0
   }

@@ -85,6 +85,8 @@ export const Flag = {
   CLEAN: 64,
   /** On EXECUTE and DONE: nothing comes beside the ring, as a parcel. */
   WHOLE: 128,
+  /** On REPLY and PUSH: the payload does not lie here, it is the next piece of memory on the lane. START's bit, which is on CREDIT alone. */
+  BESIDE: 4,
 } as const
 
 /** Why a connection ended; `CLOSE` carries the index, `LOST` the word. */

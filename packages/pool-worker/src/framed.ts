@@ -1,9 +1,10 @@
 /** A connection with a codec: requests out in order, frames in, each to whoever it is owed. */
+import { Arriving, LONG_BYTES } from './arriving.ts'
 import { decodesInPlace, type Emit, type Framer } from './codec.ts'
 import { Pause } from './connection.ts'
 import { PoolError, ReplyError } from './errors.ts'
 import { Flag, Kind } from './frame.ts'
-import { HeldBytes } from './held.ts'
+import type { HeldBytes } from './held.ts'
 import type { LoadedCodec } from './load.ts'
 import { Outgoing } from './outgoing.ts'
 import type { LocalCaller, OwedQueue } from './owed.ts'
@@ -26,7 +27,9 @@ export class Framed implements Side {
   readonly #owed: OwedQueue
   readonly #protocol: LoadedCodec
   #framer: Framer | undefined
-  readonly #held: HeldBytes = new HeldBytes()
+  readonly #arriving: Arriving = new Arriving()
+  /** Bytes that it takes at least, as far as the protocol knows. */
+  #missing = 0
   readonly #silence: SilenceWatch
   readonly #fresh: boolean
   #chunk: Buffer = NOTHING
@@ -59,7 +62,12 @@ export class Framed implements Side {
 
   /** What a raw connection received before its stream began. */
   get kept(): HeldBytes {
-    return this.#held
+    return this.#arriving.held
+  }
+
+  /** Where the next bytes are to be read, if they have a place of their own. */
+  get room(): Buffer | undefined {
+    return this.#arriving.room
   }
 
   /** Makes the framer. Returns false, the connection lost, if the protocol cannot. */
@@ -77,7 +85,7 @@ export class Framed implements Side {
     const { connection } = this.#place
     if (this.#ended || this.owes || connection.unwritten || connection.halfClosed || this.#out.halfCome) return false
     if (this.#early !== undefined && this.#early.length > 0) return false
-    return this.#protocol.raw || (this.#held.length === 0 && this.#atBoundary())
+    return this.#protocol.raw || (this.#arriving.length === 0 && this.#atBoundary())
   }
 
   request(callId: number, more: boolean, bytes: Buffer, start: number, end: number): void {
@@ -139,6 +147,7 @@ export class Framed implements Side {
     this.#from = 0
     try {
       this.#framer?.push(chunk, this.#emit)
+      this.#missing = this.#from < chunk.length ? (this.#framer?.missing?.() ?? 0) : 0
     } catch (cause) {
       this.#broken('the protocol cannot read what the peer sent', cause, true)
     }
@@ -155,7 +164,7 @@ export class Framed implements Side {
     this.#ended = true
     this.#failure = error
     this.#silence.disarm()
-    this.#held.clear()
+    this.#arriving.clear()
     for (const call of this.#owed.clear()) call.local?.reject(call.written ? error : notSent(error))
     for (const listener of this.#listeners.splice(0)) listener.reject(error)
   }
@@ -183,8 +192,8 @@ export class Framed implements Side {
   /** Keeps what a raw connection received before its stream, unless it had one before: then it is stray. */
   #keepRaw(chunk: Buffer): boolean {
     if (!this.#fresh) this.#place.lose('stray-bytes')
-    else this.#held.append(chunk, 0, chunk.length)
-    if (this.#held.length >= this.#place.settings.highWaterMark) this.#place.connection.pause(Pause.CREDIT)
+    else this.kept.append(chunk, 0, chunk.length)
+    if (this.kept.length >= this.#place.settings.highWaterMark) this.#place.connection.pause(Pause.CREDIT)
     return !this.#ended
   }
 
@@ -197,23 +206,24 @@ export class Framed implements Side {
       return
     }
     if (!asked && this.#protocol.definition.push === undefined) return this.#place.lose('stray-bytes')
-    if (this.#held.length === 0) this.#unasked = this.#owed.head?.written !== true
-    if (this.#held.length + chunk.length - this.#from > this.#place.settings.maxReplyBytes) return this.#tooLarge()
-    this.#held.append(chunk, this.#from, chunk.length)
+    if (this.#arriving.length === 0) this.#unasked = this.#owed.head?.written !== true
+    const missing = Number.isSafeInteger(this.#missing) ? Math.max(this.#missing, 0) : 0 // a user's framer may say anything
+    if (this.#arriving.length + chunk.length - this.#from + missing > this.#place.settings.maxReplyBytes) return this.#tooLarge()
+    this.#arriving.keep(chunk, this.#from, chunk.length, missing)
   }
 
   readonly #emit: Emit = (start, end, kind) => {
     if (this.#ended) return
     const chunk = this.#chunk
-    if (!(start >= this.#from && end >= start && end <= chunk.length) || (this.#held.length > 0 && start !== 0)) {
+    if (!(start >= this.#from && end >= start && end <= chunk.length) || (this.#arriving.length > 0 && start !== 0)) {
       throw new RangeError(`a frame from ${start} to ${end} in a chunk of ${chunk.length} bytes, of which ${this.#from} are done`)
     }
-    if (this.#held.length + end - start > this.#place.settings.maxReplyBytes) return this.#tooLarge()
+    if (this.#arriving.length + end - start > this.#place.settings.maxReplyBytes) return this.#tooLarge()
     this.#from = end
     if (kind === 'push') this.#pushed(start, end)
     else this.#replied(start, end)
     this.#unasked = false
-    this.#held.clear()
+    this.#arriving.clear()
   }
 
   #replied(start: number, end: number): void {
@@ -266,7 +276,9 @@ export class Framed implements Side {
   }
 
   #forward(kind: number, id: number, start: number, end: number): void {
-    this.#held.each((part) => this.#place.send(kind, Flag.MORE, id, part))
+    const arriving = this.#arriving
+    if (arriving.length + end - start >= LONG_BYTES) return this.#place.give(kind, id, arriving.whole(this.#chunk, start, end))
+    arriving.each((part) => this.#place.send(kind, Flag.MORE, id, part))
     this.#place.send(kind, 0, id, this.#chunk, start, end)
   }
 
@@ -290,10 +302,10 @@ export class Framed implements Side {
   #decode(start: number, end: number, caller?: LocalCaller): { ok: true; reply: unknown } | { ok: false; error: ReplyError } | undefined {
     const { codec } = this.#protocol
     try {
-      const inPlace = this.#held.length === 0 && decodesInPlace(codec)
+      const inPlace = this.#arriving.length === 0 && decodesInPlace(codec)
       return {
         ok: true,
-        reply: inPlace ? codec.decodeRange(this.#chunk, start, end) : codec.decode(this.#held.join(this.#chunk, start, end)),
+        reply: inPlace ? codec.decodeRange(this.#chunk, start, end) : codec.decode(this.#arriving.whole(this.#chunk, start, end)),
       }
     } catch (thrown) {
       if (ReplyError.is(thrown)) return { ok: false, error: thrown }

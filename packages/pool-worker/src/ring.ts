@@ -10,6 +10,9 @@
  * ```
  * Indexes count bytes and wrap at 2³²; their difference, as a 32-bit integer, is what is in the ring.
  *
+ * Memory that goes beside the ring, and has a frame in it, counts as well: as many bytes as the ring has, and one piece more, may be on
+ * their way at a time.
+ *
  * Two flags, or a wake-up is lost. *consumer sleeps* (1 at birth) is set by the consumer before it returns to its event
  * loop, *producer waits* by the producer when there is no room. Each sets its own flag and re-reads the other's
  * index before it goes; the other, having moved its index, takes the flag with an exchange and rings the bell.
@@ -19,8 +22,12 @@ import { HEADER_BYTES, Kind } from './frame.ts'
 const HEAD = 0 // written by the producer
 const SLEEPS = 16 // a cache line apart, so that the two sides do not fight over one
 const TAIL = 32 // written by the consumer
+const TAKEN = 33 // written by the consumer, as TAIL is
 const WAITS = 48
 const CONTROL_WORDS = 64
+
+/** What is beside the ring is counted in these: a difference of two counts stays below 2³¹ whatever one piece takes. */
+const BESIDE_UNIT = 1024
 
 /** The two pieces of memory that both sides of one ring hold. */
 export interface RingMemory {
@@ -49,6 +56,10 @@ export function createRing(bytes: number, shared: boolean, origin = 0): RingMemo
 /** What a consumer does with each frame. The payload is `ring.bytes[start, end)`: valid during the call only. */
 export type OnFrame = (kind: number, flags: number, slot: number, serial: number, id: number, start: number, end: number) => void
 
+function units(bytes: number): number {
+  return Math.ceil(bytes / BESIDE_UNIT)
+}
+
 function frameBytes(length: number): number {
   return (length + HEADER_BYTES + HEADER_BYTES - 1) & ~(HEADER_BYTES - 1)
 }
@@ -67,6 +78,9 @@ export class RingProducer {
   #head: number
   #published: number
   #tail: number
+  /** How much has gone beside the ring, and how much of it was taken. */
+  #beside = 0
+  #taken = 0
 
   /** @param bell - Wakes the consumer's thread. */
   constructor(memory: RingMemory, bell: () => void) {
@@ -122,6 +136,25 @@ export class RingProducer {
     Atomics.store(this.#control, HEAD, this.#head)
     this.#published = this.#head
     if (Atomics.load(this.#control, SLEEPS) === 1 && Atomics.exchange(this.#control, SLEEPS, 0) === 1) this.#ring()
+  }
+
+  /** Whether a piece of memory may go beside the ring; if not, the consumer rings once it took what is under way. */
+  hasRoomBeside(): boolean {
+    if (this.#isRoomBeside()) return true
+    this.#taken = Atomics.load(this.#control, TAKEN)
+    if (this.#isRoomBeside()) return true
+    Atomics.store(this.#control, WAITS, 1)
+    this.#taken = Atomics.load(this.#control, TAKEN)
+    return this.#isRoomBeside()
+  }
+
+  /** Counts a piece that goes beside the ring. */
+  wentBeside(bytes: number): void {
+    this.#beside = (this.#beside + units(bytes)) | 0
+  }
+
+  #isRoomBeside(): boolean {
+    return ((this.#beside - this.#taken) | 0) * BESIDE_UNIT < this.#size
   }
 
   #hasRoom(total: number): boolean {
@@ -211,10 +244,20 @@ export class RingConsumer {
     return false
   }
 
+  /** Counts a piece that came beside the ring. */
+  tookBeside(bytes: number): void {
+    Atomics.add(this.#control, TAKEN, units(bytes))
+    this.#wake()
+  }
+
   #free(): void {
     if (this.#freed === this.#tail) return
     Atomics.store(this.#control, TAIL, this.#tail)
     this.#freed = this.#tail
+    this.#wake()
+  }
+
+  #wake(): void {
     if (Atomics.load(this.#control, WAITS) === 1 && Atomics.exchange(this.#control, WAITS, 0) === 1) this.#ring()
   }
 }

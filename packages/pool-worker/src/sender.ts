@@ -1,5 +1,6 @@
 /** Writes messages of any length as frames, and keeps in order what the ring has no room for. */
 import { Flag } from './frame.ts'
+import type { Lane } from './lane.ts'
 import type { RingProducer } from './ring.ts'
 
 interface Spilled {
@@ -8,7 +9,9 @@ interface Spilled {
   readonly slot: number
   readonly serial: number
   readonly id: number
-  readonly payload: Buffer
+  payload: Buffer
+  /** The payload goes beside the ring. */
+  readonly beside: boolean
   sent: number
 }
 
@@ -34,12 +37,15 @@ export function copyBytes(source: Uint8Array, start: number, end: number, target
 export class FrameSender {
   /** The ring, for whoever encodes in place. Only when not `spilling`. */
   readonly ring: RingProducer
+  readonly #lane: Lane
   readonly #spill: Spilled[] = []
   #first = 0
   #spilledBytes = 0
 
-  constructor(ring: RingProducer) {
+  /** @param lane - For what goes beside the ring. */
+  constructor(ring: RingProducer, lane: Lane) {
     this.ring = ring
+    this.#lane = lane
   }
 
   /** Whether frames wait for room in the ring. */
@@ -66,8 +72,15 @@ export class FrameSender {
     const done = this.spilling ? start : this.#write(kind, flags, slot, serial, id, payload, start, end)
     if (done < 0) return
     const rest = done === end ? NOTHING : Buffer.from(Uint8Array.prototype.slice.call(payload, done, end).buffer)
-    this.#spill.push({ kind, flags, slot, serial, id, payload: rest, sent: 0 })
+    this.#spill.push({ kind, flags, slot, serial, id, payload: rest, beside: false, sent: 0 })
     this.#spilledBytes += rest.length
+  }
+
+  /** Sends one message whose payload is all of its memory, without a copy: it belongs to the other side from now on. */
+  give(kind: number, flags: number, slot: number, serial: number, id: number, payload: Buffer): void {
+    if (!this.spilling && this.#put(kind, flags, slot, serial, id, payload)) return
+    this.#spill.push({ kind, flags, slot, serial, id, payload, beside: true, sent: 0 })
+    this.#spilledBytes += payload.length
   }
 
   /**
@@ -77,12 +90,14 @@ export class FrameSender {
   flush(): boolean {
     while (this.#first < this.#spill.length) {
       const next = this.#spill[this.#first] as Spilled // in range: the loop's condition
-      const done = this.#write(next.kind, next.flags, next.slot, next.serial, next.id, next.payload, next.sent, next.payload.length)
-      this.#spilledBytes -= (done < 0 ? next.payload.length : done) - next.sent
+      const { length } = next.payload // none is left of what goes beside the ring
+      const done = this.#writeOn(next)
+      this.#spilledBytes -= (done < 0 ? length : done) - next.sent
       if (done >= 0) {
         next.sent = done
         break
       }
+      next.payload = NOTHING // the record may stay a while
       this.#first++
     }
     if (this.#first === this.#spill.length || this.#first > 1024) {
@@ -91,6 +106,22 @@ export class FrameSender {
     }
     this.ring.publish()
     return !this.spilling
+  }
+
+  #writeOn({ kind, flags, slot, serial, id, payload, beside, sent }: Spilled): number {
+    if (!beside) return this.#write(kind, flags, slot, serial, id, payload, sent, payload.length)
+    return this.#put(kind, flags, slot, serial, id, payload) ? -1 : sent
+  }
+
+  /** The memory first: whoever reads its frame finds it. Returns false when there is no room for one of them. */
+  #put(kind: number, flags: number, slot: number, serial: number, id: number, payload: Buffer): boolean {
+    const { ring } = this
+    if (!ring.hasRoomBeside() || ring.reserve(0) < 0) return false
+    const { length } = payload
+    this.#lane.put(payload)
+    ring.wentBeside(length)
+    ring.commit(kind, flags | Flag.BESIDE, slot, serial, id, 0)
+    return true
   }
 
   /** Writes fragments until done (-1) or the ring is full (the position reached). */

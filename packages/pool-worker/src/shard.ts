@@ -5,6 +5,7 @@ import type { ShardBell } from './bell.ts'
 import type { Plumbing } from './connection.ts'
 import { Deadlines } from './deadlines.ts'
 import { Heartbeats } from './heartbeats.ts'
+import type { Lane } from './lane.ts'
 import { describe, type LoadedModules, loadModules } from './load.ts'
 import { DELAY_RESOLUTION_MS, type LinkMemory, type ShardInfo, type ShardSettings } from './messages.ts'
 import { BufferStock } from './outbox.ts'
@@ -58,8 +59,8 @@ export class Shard {
   }
 
   /** Begins to serve one caller's thread over the memory they share. */
-  addLink(memory: LinkMemory, bell: ShardBell, parcels: Parcels<ResultParcel, InputParcel>): ShardLink {
-    const link = new ShardLink(this, memory, bell, parcels)
+  addLink(memory: LinkMemory, bell: ShardBell, lane: Lane, parcels: Parcels<ResultParcel, InputParcel>): ShardLink {
+    const link = new ShardLink(this, memory, bell, lane, parcels)
     this.#links.add(link)
     return link
   }

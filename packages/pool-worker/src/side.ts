@@ -15,6 +15,8 @@ export interface Place {
   readonly wheel: Deadlines
   /** Sends a message of this slot to the caller's side, in order. */
   send(kind: number, flags: number, id: number, payload?: Uint8Array, start?: number, end?: number): void
+  /** Sends a message of this slot whose payload is all of its memory, and is given away with it. */
+  give(kind: number, id: number, payload: Buffer): void
   /** The connection is over. */
   lose(reason: CloseReason, error?: PoolError): void
 }

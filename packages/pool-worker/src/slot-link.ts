@@ -4,6 +4,7 @@ import type { ShardBell } from './bell.ts'
 import { Pause } from './connection.ts'
 import { encodeError, PoolError } from './errors.ts'
 import { Flag, Kind } from './frame.ts'
+import type { Lane } from './lane.ts'
 import type { LinkMemory, OpenRequest } from './messages.ts'
 import { Noted } from './noted.ts'
 import type { InputParcel, Parcels, ResultParcel } from './parcels.ts'
@@ -36,6 +37,7 @@ export class ShardLink implements Outlet {
   readonly runs: Runs
   readonly #shard: Shard
   readonly #bell: ShardBell
+  readonly #lane: Lane
   readonly #consumer: RingConsumer
   readonly #sender: FrameSender
   readonly #words: Int32Array
@@ -53,12 +55,13 @@ export class ShardLink implements Outlet {
   #again = false
   #closed = false
 
-  constructor(shard: Shard, memory: LinkMemory, bell: ShardBell, parcels: Parcels<ResultParcel, InputParcel>) {
+  constructor(shard: Shard, memory: LinkMemory, bell: ShardBell, lane: Lane, parcels: Parcels<ResultParcel, InputParcel>) {
     this.#shard = shard
     this.#bell = bell
+    this.#lane = lane
     this.#consumer = new RingConsumer(memory.toShard, () => bell.ring())
     const producer = new RingProducer(memory.toMain, this.#ring)
-    this.#sender = new FrameSender(producer)
+    this.#sender = new FrameSender(producer, lane)
     this.#words = new Int32Array(memory.words)
     this.#beats = new Int32Array(memory.beats)
     const { maxMainStallMs, shardStallMs } = shard.settings
@@ -214,6 +217,12 @@ export class ShardLink implements Outlet {
     else this.#bell.ringSoon()
   }
 
+  give(slot: Slot, kind: number, id: number, payload: Buffer): void {
+    this.#sender.give(kind, 0, slot.index, slot.serial, id, payload)
+    this.#sender.ring.publish()
+    this.#bell.hurry() // the next long read is a long time for the caller's side
+  }
+
   #noteSent(kind: number, slot: Slot, id: number): void {
     const event = NOTED_OF.get(kind)
     if (event !== undefined) this.note(slot, event, id)
@@ -266,6 +275,7 @@ export class ShardLink implements Outlet {
     await Promise.all(closing)
     this.#closed = true
     this.#bell.close()
+    this.#lane.close()
     this.#shard.forget(this)
   }
 }

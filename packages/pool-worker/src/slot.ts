@@ -22,6 +22,7 @@ import type { Cancel, World } from './world.ts'
 /** Where a slot sends, and what it is told apart by. One for each link. */
 export interface Outlet {
   send(slot: Slot, kind: number, flags: number, id: number, payload?: Uint8Array, start?: number, end?: number): void
+  give(slot: Slot, kind: number, id: number, payload: Buffer): void
   /** The connection's serial while it is fit to lend, else 0. */
   mark(slot: Slot, fit: boolean): void
   /** Called before and after whatever may send; after the last `leave` it is published. */
@@ -104,6 +105,10 @@ export class Slot implements Driver, Place, Beating {
 
   send(kind: number, flags: number, id: number, payload?: Uint8Array, start?: number, end?: number): void {
     this.#outlet.send(this, kind, flags, id, payload, start, end)
+  }
+
+  give(kind: number, id: number, payload: Buffer): void {
+    this.#outlet.give(this, kind, id, payload)
   }
 
   /** OPEN: connects, shakes hands. `ms` is the deadline for all of it; 0 = none. */
@@ -340,6 +345,10 @@ export class Slot implements Driver, Place, Beating {
     this.send(Kind.DONE, (whole === undefined ? 0 : Flag.WHOLE) | (clean ? Flag.CLEAN : 0), callId, whole)
     if (this.#lost !== undefined) this.#tellLost()
     else if (open && !clean) this.prove(dirty)
+  }
+
+  get room(): Buffer | undefined {
+    return this.#side instanceof Framed ? this.#side.room : undefined
   }
 
   onBytes(chunk: Buffer): boolean {

@@ -350,4 +350,34 @@ test('random writes, publishes, drains and sleeps agree with a queue', () => {
   )
 })
 
+test('beside the ring goes as much as it holds and one piece more; the one who waits is woken', () => {
+  const { producer, consumer, rung } = open(4096)
+  assert.ok(producer.hasRoomBeside())
+  producer.wentBeside(4095)
+  assert.not.ok(producer.hasRoomBeside(), 'counted in units of 1 KiB')
+  assert.is(rung.producer, 0)
+  consumer.tookBeside(4095)
+  assert.is(rung.producer, 1)
+  assert.ok(producer.hasRoomBeside())
+  producer.wentBeside(3_000)
+  producer.wentBeside(2 ** 33)
+  assert.not.ok(producer.hasRoomBeside())
+  consumer.tookBeside(3_000)
+  assert.not.ok(producer.hasRoomBeside())
+  consumer.tookBeside(2 ** 33)
+  assert.ok(producer.hasRoomBeside())
+  assert.is(rung.producer, 3)
+})
+
+test('the counts of what goes beside the ring wrap', () => {
+  const { producer, consumer } = open(4096)
+  const half = 2 ** 30 * 1024
+  for (let i = 0; i < 8; i++) {
+    producer.wentBeside(half)
+    assert.not.ok(producer.hasRoomBeside())
+    consumer.tookBeside(half)
+    assert.ok(producer.hasRoomBeside())
+  }
+})
+
 test.run()

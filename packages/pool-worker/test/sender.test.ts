@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import * as assert from 'uvu/assert'
 import { Flag, Kind } from '../src/frame.ts'
+import { localLanes } from '../src/lane.ts'
 import { createRing, RingConsumer, RingProducer } from '../src/ring.ts'
 import { copyBytes, FrameSender } from '../src/sender.ts'
 import { suite } from './kit/kit.ts'
@@ -19,6 +20,7 @@ interface Message {
 interface Line {
   readonly sender: FrameSender
   readonly messages: Message[]
+  readonly pieces: string[]
   readonly fragments: { readonly length: number; readonly more: boolean }[]
   /** Reads up to `budget` frames, putting messages together again. */
   drain(budget?: number): void
@@ -26,7 +28,9 @@ interface Line {
 
 function open(bytes: number, origin = 0): Line {
   const memory = createRing(bytes, false, origin)
-  const sender = new FrameSender(new RingProducer(memory, () => undefined))
+  const [lane, other] = localLanes()
+  const pieces: string[] = []
+  const sender = new FrameSender(new RingProducer(memory, () => undefined), lane)
   const consumer = new RingConsumer(memory, () => undefined)
   const messages: Message[] = []
   const fragments: { length: number; more: boolean }[] = []
@@ -34,6 +38,11 @@ function open(bytes: number, origin = 0): Line {
   const drain = (budget = 1_000_000): void => {
     consumer.drain((kind, flags, slot, serial, id, start, end) => {
       const more = (flags & Flag.MORE) !== 0
+      if ((flags & Flag.BESIDE) !== 0) {
+        const piece = other.take()
+        consumer.tookBeside(piece.length)
+        pieces.push(String(piece))
+      }
       fragments.push({ length: end - start, more })
       parts += consumer.bytes.toString('latin1', start, end)
       if (more) return
@@ -41,7 +50,7 @@ function open(bytes: number, origin = 0): Line {
       parts = ''
     }, budget)
   }
-  return { sender, messages, fragments, drain }
+  return { sender, messages, pieces, fragments, drain }
 }
 
 function message(i: number, length: number): Message {
@@ -204,6 +213,40 @@ test('random messages through random rings, read at random, come out as they wen
     }),
     { numRuns: 300 },
   )
+})
+
+test('what is given away goes beside the ring, in its place among the others', () => {
+  const { sender, pieces, messages, drain } = open(1024)
+  send(sender, message(1, 100))
+  sender.give(Kind.REPLY, 0, 3, 4, 5, Buffer.allocUnsafeSlow(700).fill('a'))
+  send(sender, message(2, 100))
+  sender.flush()
+  drain()
+  assert.equal(
+    messages.map(({ id, flags }) => [id, flags & Flag.BESIDE]),
+    [
+      [-1, 0],
+      [5, Flag.BESIDE],
+      [-2, 0],
+    ],
+  )
+  assert.equal(pieces, ['a'.repeat(700)])
+})
+
+test('what finds no room beside the ring waits in its place, and its bytes are counted', () => {
+  const { sender, pieces, messages, drain } = open(2048)
+  for (const letter of ['a', 'b', 'c']) sender.give(Kind.REPLY, 0, 3, 4, 5, Buffer.allocUnsafeSlow(700).fill(letter))
+  send(sender, message(1, 10))
+  assert.ok(sender.spilling)
+  assert.is(sender.spilledBytes, 710)
+  assert.not.ok(sender.flush())
+  drain()
+  assert.is(pieces.length, 2)
+  assert.ok(sender.flush())
+  assert.is(sender.spilledBytes, 0)
+  drain()
+  assert.equal(pieces, ['a'.repeat(700), 'b'.repeat(700), 'c'.repeat(700)])
+  assert.is(messages.at(-1)?.id, -1)
 })
 
 test.run()

@@ -54,7 +54,7 @@ export function fixedCodec(options: FixedOptions): RangeCodec<Uint8Array, Buffer
       out.bytes(request)
     },
     createFramer: () => new FixedFramer(size),
-    decode: (frame) => decodeRange(frame, 0, frame.length),
+    decode: (frame) => frame,
     decodeRange,
   }
 }
@@ -91,5 +91,9 @@ class FixedFramer implements Framer {
 
   atBoundary(): boolean {
     return this.#left === this.#size
+  }
+
+  missing(): number {
+    return this.#left
   }
 }

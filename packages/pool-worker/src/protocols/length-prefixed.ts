@@ -71,7 +71,7 @@ export function lengthPrefixedCodec(options?: LengthPrefixedOptions): RangeCodec
       out.bytes(request)
     },
     createFramer: () => new LengthFramer(size, littleEndian, extra),
-    decode: (frame) => decodeRange(frame, 0, frame.length),
+    decode: (frame) => frame.subarray(size),
     decodeRange,
   }
 }
@@ -118,6 +118,10 @@ class LengthFramer implements Framer {
 
   atBoundary(): boolean {
     return this.#read === 0
+  }
+
+  missing(): number {
+    return this.#read === this.#size ? this.#left : 0
   }
 
   #header(byte: number): void {

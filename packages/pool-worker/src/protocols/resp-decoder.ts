@@ -1,4 +1,4 @@
-/** Turns a whole RESP2 or RESP3 reply into a value, in place: nothing of the bytes is kept. */
+/** Turns a whole RESP2 or RESP3 reply into a value, in place. */
 import { ReplyError } from '../errors.ts'
 import { MAX_DEPTH } from './resp-framer.ts'
 
@@ -25,18 +25,21 @@ const BIG = /^[+-]?\d+$/
 let cursor = 0
 let limit = 0
 let asBuffers = false
+let ours = false
 let depth = 0
 
 /**
  * Decodes `bytes[start, end)`, which holds one whole reply.
  *
+ * @param own - The bytes are the reply's own memory: a Buffer that is most of them is a part of it and no copy.
  * @throws ReplyError if the reply is an error.
  * @throws Error if it is malformed, or not one whole reply.
  */
-export function decodeReply(bytes: Buffer, start: number, end: number, buffers: boolean): RespReply {
+export function decodeReply(bytes: Buffer, start: number, end: number, buffers: boolean, own = false): RespReply {
   cursor = start
   limit = end
   asBuffers = buffers
+  ours = own
   depth = 0
   const reply = value(bytes)
   if (cursor !== end) throw malformed('bytes after the end of a reply')
@@ -99,6 +102,7 @@ function bulk(bytes: Buffer, buffers: boolean): RespReply {
   if (bytes[to] !== CR || bytes[to + 1] !== LF) throw malformed('a bulk that does not end in CR LF')
   cursor = to + 2
   if (!buffers) return bytes.toString(undefined, from, to)
+  if (ours && 2 * length > limit) return bytes.subarray(from, to) // less would hold on to memory that nobody else needs
   const copy = Buffer.allocUnsafe(length)
   bytes.copy(copy, 0, from, to)
   return copy

@@ -88,6 +88,11 @@ export class RespFramer implements Framer {
     return this.#state === VALUE && this.#depth === 0 && !this.#attributed
   }
 
+  /** What is left of the bulk that is arriving, and its CR LF. */
+  missing(): number {
+    return this.#state === BODY ? this.#left + 2 : 0
+  }
+
   /** Takes the next piece, from one byte to all of a body. */
   #step(chunk: Buffer, at: number): number {
     const byte = chunk[at] as number // in range: the caller's loop

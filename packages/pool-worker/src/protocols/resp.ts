@@ -65,7 +65,7 @@ export function respCodec(options?: Pick<RespOptions, 'buffers'>): RangeCodec<Re
   return {
     encode: encodeRequest,
     createFramer: () => new RespFramer(),
-    decode: (frame) => decodeReply(frame, 0, frame.length, buffers),
+    decode: (frame) => decodeReply(frame, 0, frame.length, buffers, true),
     decodeRange: (bytes, start, end) => decodeReply(bytes, start, end, buffers),
   }
 }

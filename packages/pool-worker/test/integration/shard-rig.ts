@@ -5,6 +5,7 @@ import { localBells } from '../../src/bell.ts'
 import type { ClientProtocol, CodecProtocol, ProtocolReference } from '../../src/define.ts'
 import { decodeError, type PoolError } from '../../src/errors.ts'
 import { Flag, Kind } from '../../src/frame.ts'
+import { localLanes } from '../../src/lane.ts'
 import type { Handler, LoadedProtocol } from '../../src/load.ts'
 import { loadProtocol } from '../../src/load.ts'
 import type { LostInfo, OpenRequest, Settled, ShardSettings } from '../../src/messages.ts'
@@ -107,6 +108,7 @@ export async function rig(options: RigOptions = {}): Promise<Rig> {
   const answers = new Map<number, (result: Settled<unknown>) => void>()
   let order: (parcel: InputParcel) => void = () => undefined
   const bells: ('now' | 'soon' | 'hurry')[] = []
+  const [ours, theirs] = localLanes()
   const bell = {
     ...there,
     ring() {
@@ -119,18 +121,23 @@ export async function rig(options: RigOptions = {}): Promise<Rig> {
     },
     hurry: () => void bells.push('hurry'),
   }
-  const link = shard.addLink(memory, bell, {
+  const link = shard.addLink(memory, bell, theirs, {
     post: ({ callId, result }) => answers.get(callId)?.(result),
     listen(onParcel) {
       order = onParcel
     },
   })
-  const sender = new FrameSender(new RingProducer(memory.toShard, () => here.ring()))
+  const sender = new FrameSender(new RingProducer(memory.toShard, () => here.ring()), ours)
   const consumer = new RingConsumer(memory.toMain, () => here.ring())
   const messages: Message[] = []
   const parts: Buffer[] = []
+  const takeBeside = (): Buffer => {
+    const bytes = ours.take()
+    consumer.tookBeside(bytes.length)
+    return bytes
+  }
   const onFrame = (kind: number, flags: number, slot: number, serial: number, id: number, start: number, end: number): void => {
-    parts.push(Buffer.from(consumer.bytes.subarray(start, end)))
+    parts.push((flags & Flag.BESIDE) === 0 ? Buffer.from(consumer.bytes.subarray(start, end)) : takeBeside())
     if ((flags & Flag.MORE) !== 0) return
     const payload = Buffer.concat(parts.splice(0))
     messages.push({ kind, flags, slot, serial, id, payload })

@@ -82,6 +82,7 @@ test('a handlers module gives its functions, and without any is NO_SHARD', async
 
 async function started(handlers?: string): Promise<{ result: Settled<unknown>; controls: MessageChannel }> {
   const bells = new MessageChannel()
+  const lanes = new MessageChannel()
   const controls = new MessageChannel()
   const parcels = new MessageChannel()
   const memory = {
@@ -91,7 +92,7 @@ async function started(handlers?: string): Promise<{ result: Settled<unknown>; c
     beats: new SharedArrayBuffer(BEAT_BYTES),
     recorder: createRecorder(true),
   }
-  const ports = { bellPort: bells.port2, controlPort: controls.port2, parcelPort: parcels.port2 }
+  const ports = { bellPort: bells.port2, lanePort: lanes.port2, controlPort: controls.port2, parcelPort: parcels.port2 }
   const result = await start({ settings: { ...PLAIN_SETTINGS, handlers }, memory, ...ports })
   parcels.port1.close()
   return { result, controls }
