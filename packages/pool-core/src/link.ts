@@ -179,8 +179,7 @@ export class Link {
       line.begin(call, writer.length)
       this.#ring.commit(Kind.SEND, flags, slot.index, slot.serial, id, writer.length)
     } else {
-      const { written } = writer
-      if (!line.sendWhole(call, flags, written)) line.send(Kind.SEND, flags, call, Buffer.from(written))
+      if (!line.sendWhole(call, flags, writer.written)) line.send(Kind.SEND, flags, call, writer.take())
     }
     if (++this.#written >= PUBLISH_EVERY) this.publish()
     else this.#publishSoon()

@@ -91,6 +91,14 @@ export class FrameWriter {
     return this.#target.subarray(this.#start, this.#at)
   }
 
+  /** The message, in memory that nobody writes to any more: a long one's own, for others a copy. */
+  take(): Buffer {
+    const { written } = this
+    if (this.#inPlace || this.#target === this.#spare) return Buffer.from(written)
+    this.begin()
+    return written
+  }
+
   /** Writes one byte. */
   byte(value: number): void {
     if (this.#at === this.#limit) this.#grow(1)

@@ -120,4 +120,19 @@ test('whatever is written, in whatever room, reads back the same', () => {
   )
 })
 
+test('a message that was taken is not written to by those that follow, however long they are', () => {
+  const writer = new FrameWriter()
+  const target = Buffer.alloc(64)
+  const taken: Buffer[] = []
+  const lengths = [5, 40, 3_000, 70_000, 200_000, 60_000, 100_000, 10]
+  for (const [i, length] of lengths.entries()) {
+    if (i % 2 === 0) writer.begin()
+    else writer.begin(target, 0, 64)
+    writer.byte(i)
+    writer.bytes(Buffer.alloc(length, i))
+    taken.push(writer.take())
+  }
+  for (const [i, length] of lengths.entries()) assert.ok(taken[i]?.equals(Buffer.alloc(length + 1, i)), `${length} bytes`)
+})
+
 test.run()
