@@ -33,6 +33,8 @@ export class Framed implements Side {
   readonly #silence: SilenceWatch
   readonly #fresh: boolean
   #chunk: Buffer = NOTHING
+  /** Its length at first: one that was given away with its frame has none any more. */
+  #size = 0
   #from = 0
   /** The frame that is arriving began when nothing was owed. */
   #unasked = false
@@ -144,10 +146,11 @@ export class Framed implements Side {
     if (this.#silence.armed) this.#silence.heard()
     if (this.#protocol.raw) return this.#keepRaw(chunk)
     this.#chunk = chunk
+    this.#size = chunk.length
     this.#from = 0
     try {
       this.#framer?.push(chunk, this.#emit)
-      this.#missing = this.#from < chunk.length ? (this.#framer?.missing?.() ?? 0) : 0
+      this.#missing = this.#from < this.#size ? (this.#framer?.missing?.() ?? 0) : 0
     } catch (cause) {
       this.#broken('the protocol cannot read what the peer sent', cause, true)
     }
@@ -200,23 +203,22 @@ export class Framed implements Side {
   /** Keeps the beginning of a frame that is not complete. */
   #keepRest(chunk: Buffer): void {
     const asked = this.#owed.head?.written === true || this.#early !== undefined
-    if (this.#from === chunk.length || this.#atBoundary()) {
+    if (this.#from === this.#size || this.#atBoundary()) {
       this.#unasked = false
-      if (this.#from < chunk.length && !asked) this.#place.lose('stray-bytes')
+      if (this.#from < this.#size && !asked) this.#place.lose('stray-bytes')
       return
     }
     if (!asked && this.#protocol.definition.push === undefined) return this.#place.lose('stray-bytes')
     if (this.#arriving.length === 0) this.#unasked = this.#owed.head?.written !== true
     const missing = Number.isSafeInteger(this.#missing) ? Math.max(this.#missing, 0) : 0 // a user's framer may say anything
-    if (this.#arriving.length + chunk.length - this.#from + missing > this.#place.settings.maxReplyBytes) return this.#tooLarge()
-    this.#arriving.keep(chunk, this.#from, chunk.length, missing)
+    if (this.#arriving.length + this.#size - this.#from + missing > this.#place.settings.maxReplyBytes) return this.#tooLarge()
+    this.#arriving.keep(chunk, this.#from, this.#size, missing)
   }
 
   readonly #emit: Emit = (start, end, kind) => {
     if (this.#ended) return
-    const chunk = this.#chunk
-    if (!(start >= this.#from && end >= start && end <= chunk.length) || (this.#arriving.length > 0 && start !== 0)) {
-      throw new RangeError(`a frame from ${start} to ${end} in a chunk of ${chunk.length} bytes, of which ${this.#from} are done`)
+    if (!(start >= this.#from && end >= start && end <= this.#size) || (this.#arriving.length > 0 && start !== 0)) {
+      throw new RangeError(`a frame from ${start} to ${end} in a chunk of ${this.#size} bytes, of which ${this.#from} are done`)
     }
     if (this.#arriving.length + end - start > this.#place.settings.maxReplyBytes) return this.#tooLarge()
     this.#from = end
@@ -226,7 +228,8 @@ export class Framed implements Side {
     this.#arriving.clear()
   }
 
-  #replied(start: number, end: number): void {
+  /** @param shown - The protocol has seen it, and may keep what it saw. */
+  #replied(start: number, end: number, shown = false): void {
     const call = this.#owed.head
     if (call === undefined || !call.written || this.#unasked) return this.#unaskedFor(start, end)
     if (call.unwritten > 0 || !call.complete) {
@@ -238,7 +241,7 @@ export class Framed implements Side {
     this.#owed.shift()
     if (call.local !== undefined) this.#answer(call.local, start, end)
     else if (call.abandoned) this.#place.send(Kind.FAILED, Flag.DROPPED, call.callId)
-    else this.#forward(Kind.REPLY, call.callId, start, end)
+    else this.#forward(Kind.REPLY, call.callId, start, end, shown)
     if (this.#silence.armed || this.#owed.head?.abandoned === true) this.#silence.look()
   }
 
@@ -266,8 +269,8 @@ export class Framed implements Side {
     if (value === undefined) return
     try {
       const verdict = value.ok ? push.call(this.#protocol.definition, value.reply) : 'destroy'
-      if (verdict === 'reply' && this.#owed.head?.written === true) this.#replied(start, end)
-      else if (verdict === 'deliver' || verdict === 'reply') this.#forward(Kind.PUSH, 0, start, end)
+      if (verdict === 'reply' && this.#owed.head?.written === true) this.#replied(start, end, true)
+      else if (verdict === 'deliver' || verdict === 'reply') this.#forward(Kind.PUSH, 0, start, end, true)
       else if (verdict === 'destroy') this.#place.lose('stray-bytes')
       else if (verdict !== 'ignore') this.ask({ request: verdict.answer, resolve: () => undefined, reject: () => undefined })
     } catch (cause) {
@@ -275,9 +278,12 @@ export class Framed implements Side {
     }
   }
 
-  #forward(kind: number, id: number, start: number, end: number): void {
+  #forward(kind: number, id: number, start: number, end: number, shown: boolean): void {
     const arriving = this.#arriving
-    if (arriving.length + end - start >= LONG_BYTES) return this.#place.give(kind, id, arriving.whole(this.#chunk, start, end))
+    if (arriving.length + end - start >= LONG_BYTES) {
+      const whole = arriving.whole(this.#chunk, start, end)
+      return this.#place.give(kind, id, shown ? ownCopy(whole) : whole)
+    }
     arriving.each((part) => this.#place.send(kind, Flag.MORE, id, part))
     this.#place.send(kind, 0, id, this.#chunk, start, end)
   }
@@ -339,6 +345,12 @@ export class Framed implements Side {
     this.#owed.shift()
     call.local.reject(error)
   }
+}
+
+function ownCopy(bytes: Buffer): Buffer {
+  const copy = Buffer.allocUnsafeSlow(bytes.length)
+  bytes.copy(copy)
+  return copy
 }
 
 function notSent(error: PoolError): PoolError {

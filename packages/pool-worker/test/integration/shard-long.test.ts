@@ -1,8 +1,10 @@
 /** Long frames in a shard: what goes beside the ring is bounded, whatever a framer says of what is missing. */
+import { MessageChannel } from 'node:worker_threads'
 import * as assert from 'uvu/assert'
 import type { Codec, Emit, Framer } from '../../src/codec.ts'
 import type { CodecProtocol } from '../../src/define.ts'
 import { Flag, Kind } from '../../src/frame.ts'
+import { type Lane, portLane } from '../../src/lane.ts'
 import { lengthPrefixedCodec } from '../../src/protocols/index.ts'
 import { suite, until } from '../kit/kit.ts'
 import { type Peer, peer, type Rig, type RigOptions, rig } from './shard-rig.ts'
@@ -105,6 +107,60 @@ test('a framer that throws when it is asked what is missing loses its own connec
   const { error } = await it.lost()
   assert.is(error?.code, 'PROTOCOL_ERROR')
   assert.match(error?.message ?? '', /cannot count/)
+})
+
+/** Lanes as between threads: what was given away is gone here. */
+function lanes(): [Lane, Lane] {
+  const { port1, port2 } = new MessageChannel()
+  return [portLane(port1), portLane(port2)]
+}
+
+test('a framer that stands between frames only when it has seen the next one gets its long frames right too', async () => {
+  const { encode, decode, createFramer } = lengthPrefixedCodec()
+  const codec: Codec<Uint8Array, Buffer> = {
+    encode,
+    decode,
+    createFramer(): Framer {
+      const framer = createFramer()
+      let any = false
+      const push = (chunk: Buffer, emit: Emit): void => {
+        any = true
+        framer.push(chunk, emit)
+      }
+      return { push, atBoundary: () => !any, missing: () => framer.missing?.() ?? 0 }
+    },
+  }
+  const protocol = { name: 'unsure', pipelining: 64, codec: () => codec } as unknown as CodecProtocol<unknown, unknown> // as above
+  await begin({ codec: protocol, lanes: lanes() })
+  await it.open(server.port)
+  ask(20)
+  await answered(20)
+})
+
+test('what a protocol keeps of a long push that is delivered stays its own', async () => {
+  const { encode, decode, createFramer } = lengthPrefixedCodec()
+  const kept: Buffer[] = []
+  const codec: Codec<Uint8Array, Buffer> = {
+    encode,
+    decode,
+    createFramer(): Framer {
+      const framer = createFramer()
+      const push = (chunk: Buffer, emit: Emit): void => framer.push(chunk, (start, end) => emit(start, end, 'push'))
+      return { push, atBoundary: () => framer.atBoundary(), missing: () => framer.missing?.() ?? 0 }
+    },
+  }
+  const push = (value: Buffer): 'deliver' => {
+    kept.push(value)
+    return 'deliver'
+  }
+  const protocol = { name: 'pushing', pipelining: 64, codec: () => codec, push } as unknown as CodecProtocol<unknown, unknown> // as above
+  await begin({ codec: protocol, lanes: lanes() })
+  await it.open(server.port)
+  ask(1)
+  const { payload } = await it.next(Kind.PUSH)
+  assert.is(payload.length, BODY.length + 4)
+  assert.is(kept.length, 1)
+  assert.ok(kept[0]?.subarray(1).equals(BODY.subarray(1)))
 })
 
 test.run()

@@ -5,7 +5,7 @@ import { localBells } from '../../src/bell.ts'
 import type { ClientProtocol, CodecProtocol, ProtocolReference } from '../../src/define.ts'
 import { decodeError, type PoolError } from '../../src/errors.ts'
 import { Flag, Kind } from '../../src/frame.ts'
-import { localLanes } from '../../src/lane.ts'
+import { type Lane, localLanes } from '../../src/lane.ts'
 import type { Handler, LoadedProtocol } from '../../src/load.ts'
 import { loadProtocol } from '../../src/load.ts'
 import type { LostInfo, OpenRequest, Settled, ShardSettings } from '../../src/messages.ts'
@@ -39,6 +39,8 @@ export interface RigOptions {
   readonly toMainBytes?: number
   readonly toShardBytes?: number
   readonly world?: World
+  /** The caller's end and the shard's; else those of one thread. */
+  readonly lanes?: readonly [Lane, Lane]
   /** Frames are read only when `read` is called. */
   readonly lazy?: boolean
 }
@@ -108,7 +110,7 @@ export async function rig(options: RigOptions = {}): Promise<Rig> {
   const answers = new Map<number, (result: Settled<unknown>) => void>()
   let order: (parcel: InputParcel) => void = () => undefined
   const bells: ('now' | 'soon' | 'hurry')[] = []
-  const [ours, theirs] = localLanes()
+  const [ours, theirs] = options.lanes ?? localLanes()
   const bell = {
     ...there,
     ring() {
