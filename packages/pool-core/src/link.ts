@@ -190,11 +190,11 @@ export class Link {
    * @throws PoolError `NOT_CLONEABLE`, or whatever the input throws when it is read; then nothing was sent.
    */
   execute(slot: Slot, run: Run): void {
+    const { name, input } = run
+    const order = isPlain(input) ? packPlain(input === undefined ? [name] : [name, input]) : undefined // either may throw what the input throws
     const id = this.runs.add(run)
     if (id === undefined) throw new Error('more handlers than connections') // the table holds more than a shard can have
     run.id = id
-    const { name, input } = run
-    const order = isPlain(input) ? packPlain(input === undefined ? [name] : [name, input]) : undefined
     const whole = order !== undefined && order.length <= this.#ring.maxPayload
     if (!whole) this.#post(run)
     this.#sender.send(Kind.EXECUTE, whole ? Flag.WHOLE : 0, slot.index, slot.serial, id, whole ? order : undefined)

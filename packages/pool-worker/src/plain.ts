@@ -20,9 +20,14 @@ export function isPlain(value: unknown): boolean {
   if (prototype !== Object.prototype && prototype !== Array.prototype) return false
   const keys = Object.keys(value)
   if (keys.length > MOST_ENTRIES || Array.isArray(value) !== (prototype === Array.prototype)) return false
-  if (Array.isArray(value)) return keys.length === value.length && value.every(isLeaf)
+  // Indexes come first: if there are as many keys as entries, and the last is the last index, nothing is missing and nothing besides.
+  if (Array.isArray(value)) return keys.length === value.length && keys.at(-1) === lastIndex(value) && value.every(isLeaf)
   for (const key of keys) if (key.length > MOST_CHARACTERS || !isLeaf((value as Readonly<Record<string, unknown>>)[key])) return false // its own
   return true
+}
+
+function lastIndex({ length }: readonly unknown[]): string | undefined {
+  return length === 0 ? undefined : String(length - 1)
 }
 
 function isLeaf(value: unknown): boolean {

@@ -91,7 +91,7 @@ export class Run implements Flushable {
   #run(slot: Slot, { name, input }: Order, handler: Handler): void {
     const good = (value: unknown): void => this.#end(slot, { ok: true, value })
     const bad = (thrown: unknown): void => {
-      const message = thrown instanceof Error ? thrown.message : String(thrown)
+      const { message } = encodeError(thrown) // whatever was thrown: reading it may throw again
       const error = encodeError(failure('HANDLER_FAILED', `the handler '${name}' failed: ${message}`, thrown))
       this.#end(slot, { ok: false, error })
     }
@@ -226,9 +226,13 @@ export class Runs {
 
   /** A result as the payload of its DONE frame; undefined: it goes beside the ring. */
   whole(slot: Slot, result: Settled<unknown>): Buffer | undefined {
-    if (!result.ok || !slot.heard || !isPlain(result.value)) return undefined
-    const bytes = packPlain(result.value)
-    return bytes.length <= this.#maxPayload ? bytes : undefined
+    if (!result.ok || !slot.heard) return undefined
+    try {
+      const bytes = isPlain(result.value) ? packPlain(result.value) : undefined
+      return bytes !== undefined && bytes.length <= this.#maxPayload ? bytes : undefined
+    } catch {
+      return undefined // it cannot be read: `answer` meets that too, and says so
+    }
   }
 
   delete(run: Run): void {
@@ -264,7 +268,8 @@ export class Runs {
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
+  const able = (typeof value === 'object' && value !== null) || typeof value === 'function'
+  return able && 'then' in value && typeof value.then === 'function'
 }
 
 function failure(code: PoolErrorCode, message: string, cause?: unknown, notSent = false): PoolError {

@@ -44,11 +44,13 @@ test('what JSON would change, or a clone would refuse, is not plain', () => {
   const shared = { a: 1 }
   const holes = [1, 2, 3]
   delete holes[1]
+  const holed = Object.assign([1, 2], { extra: 3 }) // as many keys as entries
+  delete holed[0]
   const buffer = new ArrayBuffer(8)
   const values = [
     ...[-0, Number.NaN, Number.POSITIVE_INFINITY, 1n, Symbol('s'), () => 1],
     ...[new Date(0), new Map(), new Error('e'), Buffer.from('b'), buffer, new Point(), Object.create(null), new String('s')],
-    ...[[shared, shared], { a: shared }, [undefined], { a: undefined }, { a: -0 }, holes, Object.assign([1], { extra: 2 })],
+    ...[[shared, shared], { a: shared }, [undefined], { a: undefined }, { a: -0 }, holes, holed, Object.assign([1], { extra: 2 })],
     ...[{ toJSON: 1 }, new Proxy({ a: 1 }, {}), transfer({ a: 1 }, [buffer]), 'x'.repeat(1_025), { ['k'.repeat(1_025)]: 1 }],
     Array.from({ length: 33 }, (_, index) => index),
   ]

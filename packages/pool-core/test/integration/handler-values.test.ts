@@ -2,6 +2,7 @@
 import { transfer } from '@cenote/pool-core'
 import * as assert from 'uvu/assert'
 import { rejects, suite } from '../../../pool-worker/test/kit/kit.ts'
+import { collectUntil } from '../support/collecting.ts'
 import { sessionsFor } from '../support/sessions.ts'
 
 const test = suite('values of handlers')
@@ -84,6 +85,40 @@ for (const shards of [0, 2]) {
     const { connections, idle, counters } = pool.stats()
     assert.is(idle, connections)
     assert.is(counters.closed, 0)
+  })
+
+  test(`${where}: a result that cannot be read, or an error that cannot be told, fails its own call alone`, async () => {
+    const pool = await sessions.open({ shards: Math.min(shards, 1), maxConnections: 1 })
+    for (const how of ['getter', 'late getter'] as const) {
+      const [error, other] = await Promise.all([rejects(pool.handlers.awkward(how), 'NOT_CLONEABLE'), pool.handlers.same(how)])
+      assert.match(String(error.cause), /not to be read/)
+      assert.is(other, how)
+    }
+    for (const how of ['throw', 'reject'] as const) {
+      const [, other] = await Promise.all([rejects(pool.handlers.awkward(how), 'HANDLER_FAILED'), pool.handlers.same(how)])
+      assert.is(other, how)
+    }
+    const { counters } = pool.stats()
+    assert.equal([counters.opened, counters.closed], [1, 0])
+  })
+
+  test(`${where}: a function with a then is waited for as any promise is`, async () => {
+    const pool = await sessions.open({ shards })
+    assert.is(await pool.handlers.awkward('callable'), 'called')
+  })
+
+  test(`${where}: an input that cannot be read is not kept`, async () => {
+    const pool = await sessions.open({ shards })
+    const refs = await (async () => {
+      const inputs = Array.from({ length: 3 }, () => ({
+        get value(): never {
+          throw new Error('not to be read')
+        },
+      }))
+      await Promise.allSettled(inputs.map((input) => pool.handlers.same(input)))
+      return inputs.map((input) => new WeakRef(input))
+    })()
+    await collectUntil(() => refs.every((ref) => ref.deref() === undefined), 'nobody holds them')
   })
 }
 
