@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
-import { line, type Pool, PoolError, type PoolOptions, protocolAt, raw } from '@cenote/pool-core'
+import { lengthPrefixed, line, type Pool, PoolError, type PoolOptions, protocolAt, raw } from '@cenote/pool-core'
 import * as assert from 'uvu/assert'
 import { type Certificate, type Certificates, makeCertificates } from '../../../pool-worker/test/kit/certificates.ts'
 import { haveProgram } from '../../../pool-worker/test/kit/children.ts'
@@ -43,6 +43,38 @@ function causeCode(error: PoolError): string | undefined {
 }
 
 for (const shards of [0, 1]) {
+  test(`long replies come whole and in order over TLS, with shards: ${shards}`, async () => {
+    const lengths = [200_000, 5, 40_000, 0, 999_999, 32_764, 70_000, 1]
+    const serve = (socket: Socket): void => {
+      let rest = Buffer.alloc(0)
+      socket.on('data', (chunk: Buffer) => {
+        rest = Buffer.concat([rest, chunk])
+        for (; rest.length >= 8; rest = rest.subarray(8)) {
+          const bytes = rest.readUInt32BE(4)
+          const head = Buffer.alloc(4)
+          head.writeUInt32BE(bytes)
+          socket.write(Buffer.concat([head, NOISE.subarray(bytes % 7, (bytes % 7) + bytes)]))
+        }
+      })
+      socket.on('end', () => socket.end())
+    }
+    const { endpoint } = await tlsPeer(certificates.good, {}, serve)
+    const pool = await keep(
+      createPool({ endpoint, protocol: lengthPrefixed(), shards, maxConnections: 2, ringBytes: 65_536, tls: trusted() }),
+    )
+    const asked = Array.from({ length: 64 }, (_, at) => lengths[at % lengths.length] ?? 0)
+    const replies = await Promise.all(
+      asked.map((bytes) => {
+        const request = Buffer.alloc(4)
+        request.writeUInt32BE(bytes)
+        return pool.request(request)
+      }),
+    )
+    for (const [at, bytes] of asked.entries()) assert.ok(replies[at]?.equals(NOISE.subarray(bytes % 7, (bytes % 7) + bytes)), `reply ${at}`)
+    assert.is(pool.stats().counters.closed, 0)
+    await atRest(pool)
+  })
+
   test(`requests and streams go over TLS, with shards: ${shards}`, async () => {
     const { endpoint } = await tlsPeer(certificates.good)
     const pool = await open(endpoint, { shards, tls: trusted() })
