@@ -53,7 +53,7 @@ export class Leasing {
     return follow(acquireChannel, trace, () => this.#acquire(options, stack, trace))
   }
 
-  #acquire(options: CallOptions, stack: Captured | undefined, trace: CallTrace | undefined): Promise<Lease> {
+  #acquire(options: CallOptions, stack: Captured, trace: CallTrace | undefined): Promise<Lease> {
     const { acquires } = this.#dispatch.numbers
     acquires.begun++
     const lease = this.#lendIdle(options, stack, trace)
@@ -216,6 +216,7 @@ export class Leasing {
         call.outcomes = outcomes
         outcomes.begun++
       }
+      if (hold.released) return call.reject(hold.over()) // by who was told of the request, or asked of what it changes
       if (hold.lostBy !== undefined) return call.reject(connectionLost('the connection of this lease has died', 'not-sent', hold.lostBy))
       if (!this.#dispatch.waits.begin(call, options.signal, since)) return
       if (hold.line === undefined) hold.wait(call)
@@ -235,9 +236,8 @@ export class Leasing {
     this.#end(lease, now)
     if (line === undefined) return
     if (dirty || line.stream !== undefined || line.first !== undefined) return this.#releaseUsed(line, dirty, reusable, now, restMs)
-    const { slot } = line
-    if (line.begun > line.begunBeforeLease) this.#dispatch.link(line).release(slot, false) // else its shard never knew of the lease
-    this.#dispatch.books.release(slot, now, restMs)
+    if (line.begun > line.begunBeforeLease) this.#dispatch.link(line).release(line.slot, false) // else its shard never knew of the lease
+    this.#dispatch.books.release(line.slot, now, restMs)
     this.#dispatch.act()
     this.#dispatch.sweepWithin(restMs)
   }

@@ -9,6 +9,9 @@ import type { Events, LeakEvent } from './telemetry/events.ts'
 /** Where a lease was acquired: its `stack` is put into words when it is first read. */
 export type Captured = { readonly stack?: string }
 
+/** Somewhere: it was not captured. */
+const SOMEWHERE: Captured = {}
+
 /** A lease in the wheel. */
 export class Watch implements Timed {
   deadline: number
@@ -16,11 +19,11 @@ export class Watch implements Timed {
   wheelPrev: Timed | undefined = undefined
   wheelBucket = -1
   readonly hold: Hold
-  readonly #trace: Captured | undefined
+  readonly #trace: Captured
   /** What was told of it. */
   told: LeakEvent | undefined = undefined
 
-  constructor(hold: Hold, trace: Captured | undefined, deadline: number) {
+  constructor(hold: Hold, trace: Captured, deadline: number) {
     this.hold = hold
     this.#trace = trace
     this.deadline = deadline
@@ -28,7 +31,7 @@ export class Watch implements Timed {
 
   /** The frames of whoever acquired it, the innermost first; undefined when it was not captured. */
   get stack(): string | undefined {
-    const stack = this.#trace?.stack
+    const { stack } = this.#trace
     return stack?.slice(stack.indexOf('\n') + 1)
   }
 }
@@ -63,15 +66,16 @@ export class Overdue {
   }
 
   /** Who acquires now, if that is wanted. Costs a field read when it is not. */
-  capture(api: (...given: never[]) => unknown): Captured | undefined {
-    if (!this.#captures) return undefined
+  capture(api: (...given: never[]) => unknown): Captured {
+    if (!this.#captures) return SOMEWHERE
     const trace: Captured = {}
     Error.captureStackTrace(trace, api)
     return trace
   }
 
+  /** @param trace - Undefined: it is of no caller's, but of a request, which has a time of its own. */
   begin(hold: Hold, trace: Captured | undefined): void {
-    if (this.#firstMs === Number.POSITIVE_INFINITY) return
+    if (trace === undefined || this.#firstMs === Number.POSITIVE_INFINITY) return
     const watch = new Watch(hold, trace, hold.grantedAt + this.#firstMs)
     hold.observe(watch)
     this.#wheel.add(watch)

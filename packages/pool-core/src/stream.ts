@@ -68,7 +68,11 @@ export function openStream(link: Link, line: Line, window: number, closed: (clea
     line.send(Kind.DATA, last ? Flag.END : 0, undefined, chunk, () => {
       waiting--
       sent = true
-      told()
+      try {
+        told()
+      } catch (thrown) {
+        throwLater(thrown)
+      }
     })
     if (!sent) told = AsyncResource.bind(taken) // whoever writes is told in his own context
     link.flushSoon()
@@ -117,7 +121,11 @@ export function openStream(link: Link, line: Line, window: number, closed: (clea
       granted -= bytes.length
       consumed += bytes.length
       if (bytes.length > 0) {
-        keepsUp = duplex.push(bytes)
+        try {
+          keepsUp = duplex.push(bytes)
+        } catch (thrown) {
+          throwLater(thrown)
+        }
         giveBackSoon()
       }
       if (last) {
@@ -132,4 +140,11 @@ export function openStream(link: Link, line: Line, window: number, closed: (clea
       closed(error === undefined)
     },
   }
+}
+
+/** What a listener throws is an uncaught error of its own: whoever tells it has more to read, for others too. */
+function throwLater(thrown: unknown): void {
+  queueMicrotask(() => {
+    throw thrown
+  })
 }

@@ -1,4 +1,5 @@
 /** Leases of connections that are idle, and what they cost: no turn of the event loop, no word to the shard. */
+import { tracingChannel } from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import { setImmediate } from 'node:timers/promises'
 import { line, PoolError } from '@cenote/pool-core'
@@ -104,6 +105,23 @@ test('a lease that is over stays so, whoever has its connection next', async () 
   await ended
   second.release()
   assert.not(late.aborted)
+})
+
+test("a lease that is released by whoever is told of its request sends nothing over what is somebody else's by then", async () => {
+  const peer = await kept(startPeer(echo))
+  const pool = await kept(createPool({ endpoint: peer.endpoint, shards: 0, maxConnections: 1, protocol: line() }))
+  const requests = tracingChannel('cenote:request')
+  const first = await pool.acquire()
+  const next = pool.acquire()
+  const told = { start: () => first.release() }
+  requests.subscribe(told as never) // the other steps are nobody's concern
+  const refused = first.request('late')
+  requests.unsubscribe(told as never)
+  await rejects(refused, 'LEASE_RELEASED')
+  const lease = await next
+  assert.is(await lease.request('mine'), 'mine')
+  lease.release()
+  await atRest(pool)
 })
 
 test('a stream that its connection has ended leaves nothing to whoever leases next', async () => {

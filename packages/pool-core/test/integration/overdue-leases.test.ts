@@ -1,5 +1,6 @@
 import { once } from 'node:events'
-import { type LeakEvent, type Lease, PoolError, type PoolEvents } from '@cenote/pool-core'
+import type { Socket } from 'node:net'
+import { type LeakEvent, type Lease, PoolError, type PoolEvents, resp } from '@cenote/pool-core'
 import * as assert from 'uvu/assert'
 import { rejects, suite, until } from '../../../pool-worker/test/kit/kit.ts'
 import { fewMs, reasonOf } from '../support/callers.ts'
@@ -75,6 +76,31 @@ test('leases of use() and tryAcquire() are told of too; those of requests and ha
   await atRest(pool)
   assert.is(leaks.length, 2)
 })
+
+for (const which of ['an idle', 'a new'] as const) {
+  test(`a request that has ${which} connection to itself holds no lease that can be held too long`, async () => {
+    const waiting: Socket[] = []
+    const peer = await made(
+      startPeer((socket) => {
+        socket.on('data', (command) => void (String(command).includes('BLPOP') ? waiting.push(socket) : socket.write('+PONG\r\n')))
+      }),
+    )
+    const limits = { maxConnections: 2, probeAfterIdleMs: Infinity, leakDetectionMs: 10, maxLeaseMs: 40 }
+    const pool = await made(createPool({ endpoint: peer.endpoint, shards: 1, protocol: resp(), ...limits }))
+    const leaks: LeakEvent[] = []
+    pool.events.on('leak', (leak) => leaks.push(leak))
+    if (which === 'an idle') await pool.request(['PING'])
+    const popped = pool.request(['BLPOP', 'list', 0])
+    await until(() => waiting.length === 1, 'it waits at the server')
+    const later = await pool.acquire()
+    await once(later.signal, 'abort')
+    waiting[0]?.write('*-1\r\n')
+    assert.is(await popped, null)
+    assert.is(leaks.length, 1)
+    assert.is(pool.stats().counters.reclaimed, 1)
+    await atRest(pool)
+  })
+}
 
 test('when nobody listens the process is warned of each, with the stack', async () => {
   const warnings: (Error & { code?: string; detail?: string })[] = []

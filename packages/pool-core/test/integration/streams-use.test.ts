@@ -4,7 +4,7 @@ import { PassThrough, Readable, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { type Lease, type Pool, PoolError, type PoolOptions, raw, resp } from '@cenote/pool-core'
 import * as assert from 'uvu/assert'
-import { rejects, suite } from '../../../pool-worker/test/kit/kit.ts'
+import { rejects, suite, until } from '../../../pool-worker/test/kit/kit.ts'
 import { checksum, digest, failure, flood, MiB, noise, readExactly } from '../support/bytes.ts'
 import { atRest, closing, echo, type Peer, type PeerOptions, startPeer } from '../support/peers.ts'
 import { createPool } from '../support/pools.ts'
@@ -64,6 +64,42 @@ test('what is written goes out as it was, even when its memory is reused as soon
   stream.end()
   assert.equal(await back, { bytes: rounds * buffer.length, hash: hash.digest('hex') })
 })
+
+for (const shards of [0, 1]) {
+  const where = shards === 0 ? 'on the calling thread' : 'in a thread'
+
+  test(`${where}: what listeners of a stream throw is an uncaught error of theirs, and their shard is read on`, async () => {
+    const { endpoint } = await peer(echo)
+    const pool = await open(endpoint, { shards, ringBytes: 4096 })
+    const stream = (await pool.acquire()).stream()
+    const [onData, onWritten] = [new Error('thrown by a listener'), new Error('thrown when it was written')]
+    const uncaught: unknown[] = []
+    const hear = (error: unknown): void => void uncaught.push(error)
+    process.on('uncaughtException', hear)
+    try {
+      stream.once('data', () => {
+        throw onData
+      })
+      stream.write('first')
+      await until(() => uncaught.length === 1, 'the first is uncaught')
+      const other = (await pool.acquire()).stream()
+      other.write('other')
+      assert.is(String(await readExactly(other, 5)), 'other')
+      stream.write(Buffer.alloc(MiB), () => {
+        throw onWritten
+      })
+      await until(() => uncaught.length === 2, 'the second is uncaught')
+      other.write('again')
+      assert.is(String(await readExactly(other, 5)), 'again')
+      assert.equal(uncaught, [onData, onWritten])
+      stream.destroy()
+      other.destroy()
+      await atRest(pool)
+    } finally {
+      process.off('uncaughtException', hear)
+    }
+  })
+}
 
 test('a stream is taken once, only while no reply is owed, and ends requests', async () => {
   const { endpoint } = await peer((socket) => {
