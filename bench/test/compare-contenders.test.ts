@@ -7,18 +7,10 @@ import { echo } from '../src/compare/contenders/echo.ts'
 import { EchoSocket } from '../src/compare/contenders/echo-socket.ts'
 import { closedLoop, Latency, measured } from '../src/compare/contenders/measured.ts'
 import { gets, keyAt, valueAt } from '../src/compare/contenders/resp-gets.ts'
+import { failure } from './support/failure.ts'
 
 const test = suite('what contenders share')
 const none = async (): Promise<void> => undefined
-
-async function failure(work: Promise<unknown>): Promise<string> {
-  try {
-    await work
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error)
-  }
-  throw new Error('it did not fail')
-}
 
 /** A server whose connections are handled by `attend`. */
 async function serving(attend: (socket: Socket) => void): Promise<{ readonly server: Server; readonly port: number }> {

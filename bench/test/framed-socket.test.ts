@@ -9,6 +9,7 @@ import { checkBody, patterned } from '../src/framed/bodies.ts'
 import type { FramedClient } from '../src/framed/client.ts'
 import { openClient as openGenericPool } from '../src/framed/generic-pool.ts'
 import { openSocket } from '../src/framed/socket.ts'
+import { failure } from './support/failure.ts'
 
 const test = suite('bare sockets with framing')
 
@@ -32,15 +33,6 @@ function frame(body: Buffer): Buffer {
 }
 
 const echo = (socket: Socket): void => void socket.pipe(socket)
-
-async function failure(work: Promise<unknown>): Promise<string> {
-  try {
-    await work
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error)
-  }
-  throw new Error('it did not fail')
-}
 
 /** The socket without its server: what comes is fed by hand. */
 async function fed(): Promise<{ readonly reply: Promise<Buffer>; feed(chunk: Buffer): void; close(): void }> {

@@ -140,16 +140,13 @@ static void on_connect(int listener) {
 
 int main(int argc, char **argv) {
   static struct epoll_event events[EVENTS];
-  int input = STDIN_FILENO; /* its address, as the listener's, tells its events from those of clients */
+  int input = STDIN_FILENO; /* known by its address, as the listener is */
   if (argc != 2) {
     fprintf(stderr, "usage: answer-server <file>\n");
     return 2;
   }
   load(argv[1]);
-  raise_descriptor_limit();
-  epoll = epoll_create1(0);
-  if (epoll < 0) fail("epoll_create1");
-  watch(epoll, EPOLL_CTL_ADD, input, EPOLLIN, &input);
+  epoll = start_watching(&input);
   int listener = start_listening();
   watch(epoll, EPOLL_CTL_ADD, listener, EPOLLIN, &listener);
   for (;;) {

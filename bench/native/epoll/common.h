@@ -40,6 +40,15 @@ static inline void watch(int epoll, int operation, int fd, uint32_t events, void
   if (epoll_ctl(epoll, operation, fd, &event) != 0) fail(fd == STDIN_FILENO ? "standard input (a pipe is needed)" : "epoll_ctl");
 }
 
+/* An epoll that watches standard input, whose address tells its events from those of sockets; its end is to end the program. */
+static inline int start_watching(int *input) {
+  raise_descriptor_limit();
+  int epoll = epoll_create1(0);
+  if (epoll < 0) fail("epoll_create1");
+  watch(epoll, EPOLL_CTL_ADD, *input, EPOLLIN, input);
+  return epoll;
+}
+
 /* Whether an operation on a socket only has to be tried again later. */
 static inline int not_now(void) { return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR; }
 

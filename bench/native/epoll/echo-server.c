@@ -78,11 +78,8 @@ static void on_connect(int listener) {
 
 int main(void) {
   static struct epoll_event events[EVENTS];
-  int input = STDIN_FILENO; /* its address, as the listener's, tells its events from those of clients */
-  raise_descriptor_limit();
-  epoll = epoll_create1(0);
-  if (epoll < 0) fail("epoll_create1");
-  watch(epoll, EPOLL_CTL_ADD, input, EPOLLIN, &input);
+  int input = STDIN_FILENO; /* known by its address, as the listener is */
+  epoll = start_watching(&input);
   int listener = start_listening();
   watch(epoll, EPOLL_CTL_ADD, listener, EPOLLIN, &listener);
   for (;;) {

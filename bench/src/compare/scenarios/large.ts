@@ -1,8 +1,8 @@
 /** Replies of 1 MiB: how fast they come, and what they cost the main thread. */
 import { patterned } from '../../framed/bodies.ts'
 import { startAnswerServer } from '../../servers/answers.ts'
-import { startContender } from '../contender.ts'
 import type { FramedSetup } from '../contenders/framed-work.ts'
+import { framedEntrants } from '../framed-entrants.ts'
 import { LOOP_DELAY, MEMORY } from '../measures.ts'
 import type { Context, Measure, RatioAim, Scenario, Stage } from '../scenario.ts'
 
@@ -33,12 +33,7 @@ async function open(context: Context): Promise<Stage> {
   return {
     title: `Replies of 1 MiB over ${CONNECTIONS} connections, ${CONNECTIONS} callers`,
     server: server.name,
-    entrants: [
-      await startContender(context, { id: 'cenote', name: 'Cenote, 1 shard' }, 'framed-cenote', { ...setup, shards: 1 }),
-      await startContender(context, { id: 'cenote-0', name: 'Cenote, shards: 0' }, 'framed-cenote', { ...setup, shards: 0 }),
-      await startContender(context, { id: 'bare', name: 'bare sockets in a stack' }, 'framed-bare', setup),
-      await startContender(context, { id: 'generic-pool', name: 'generic-pool' }, 'framed-generic-pool', setup),
-    ],
+    entrants: await framedEntrants(context, setup, 'bare sockets in a stack'),
     missing: [],
     measures: [THROUGHPUT, MAIN_CPU, ALL_CPU, LOOP_DELAY, MEMORY],
     ratios: RATIOS,

@@ -1,8 +1,8 @@
 /** One request at a time, nothing else in flight: what the way to a worker thread and back adds. */
 
 import { startEchoServer } from '../../servers/echo.ts'
-import { startContender } from '../contender.ts'
 import type { FramedSetup } from '../contenders/framed-work.ts'
+import { framedEntrants } from '../framed-entrants.ts'
 import { ALL_CPU, LATENCY_P50, LATENCY_P99, MAIN_CPU, THROUGHPUT } from '../measures.ts'
 import type { Context, RatioAim, Scenario, Stage } from '../scenario.ts'
 
@@ -28,12 +28,7 @@ async function open(context: Context): Promise<Stage> {
   return {
     title: `Echo of ${PAYLOAD_BYTES} bytes, one request at a time`,
     server: server.name,
-    entrants: [
-      await startContender(context, { id: 'cenote', name: 'Cenote, 1 shard' }, 'framed-cenote', { ...setup, shards: 1 }),
-      await startContender(context, { id: 'cenote-0', name: 'Cenote, shards: 0' }, 'framed-cenote', { ...setup, shards: 0 }),
-      await startContender(context, { id: 'bare', name: 'a bare socket' }, 'framed-bare', setup),
-      await startContender(context, { id: 'generic-pool', name: 'generic-pool' }, 'framed-generic-pool', setup),
-    ],
+    entrants: await framedEntrants(context, setup, 'a bare socket'),
     missing: [],
     measures: [LATENCY_P50, LATENCY_P99, THROUGHPUT, MAIN_CPU, ALL_CPU],
     ratios: RATIOS,

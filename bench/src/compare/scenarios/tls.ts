@@ -2,6 +2,7 @@
 import { startChild } from '../../process/child.ts'
 import { type Certificate, makeCertificate } from '../../servers/certificate.ts'
 import { startContender } from '../contender.ts'
+import { framedEntrants } from '../framed-entrants.ts'
 import { ALL_CPU, LATENCY_P50, LOOP_DELAY, MAIN_CPU, THROUGHPUT } from '../measures.ts'
 import type { Context, Measure, RatioAim, Scenario, Stage } from '../scenario.ts'
 
@@ -38,12 +39,7 @@ async function openEcho(context: Context, callers: number): Promise<Stage> {
   return {
     title: `TLS: echo of ${PAYLOAD_BYTES / 1_024} KiB over ${CONNECTIONS} connections, ${callers} callers`,
     server: 'Node echo server, TLS',
-    entrants: [
-      await startContender(context, { id: 'cenote', name: 'Cenote, 1 shard' }, 'framed-cenote', { ...setup, shards: 1 }),
-      await startContender(context, { id: 'cenote-0', name: 'Cenote, shards: 0' }, 'framed-cenote', { ...setup, shards: 0 }),
-      await startContender(context, { id: 'bare', name: 'bare TLS sockets in a stack' }, 'framed-bare', setup),
-      await startContender(context, { id: 'generic-pool', name: 'generic-pool' }, 'framed-generic-pool', setup),
-    ],
+    entrants: await framedEntrants(context, setup, 'bare TLS sockets in a stack'),
     missing: [],
     measures: [THROUGHPUT, MAIN_CPU, ALL_CPU, LOOP_DELAY, LATENCY_P50],
     ratios: aims('bare', "bare TLS sockets'"),
