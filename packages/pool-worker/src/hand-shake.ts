@@ -1,5 +1,6 @@
 /** From an open socket to a connection that the pool can lend: the protocol's onConnect or connect hook. */
 import { Clients } from './clients.ts'
+import { STALL_MS } from './deadlines.ts'
 import { PoolError } from './errors.ts'
 import type { CloseReason } from './frame.ts'
 import { Framed } from './framed.ts'
@@ -84,6 +85,23 @@ export async function runCheck(
     await runHook(place.world, ms, name, phase, () => protocol.definition[name]?.(side.client))
     if (!side.quiet()) throw new PoolError('DESYNC', `the ${name} left requests behind`, { phase })
   }
+}
+
+const WAITING = {
+  connect: 'the address has not answered',
+  tls: 'the TLS hand-shake has not ended',
+  protocol: "the protocol's hand-shake has not ended",
+} as const
+
+/** What an attempt is told that has no connection within `ms`: what it waited for, and whether its thread, `lateMs` late, had stood still. */
+export function lateError(ms: number, stage: keyof typeof WAITING, lateMs: number, onMain: boolean): PoolError {
+  const stalled = lateMs < STALL_MS ? undefined : onMain ? 'main' : 'shard'
+  const still = stalled === undefined ? '' : `; its thread stood still for ${lateMs} ms`
+  return new PoolError('CONNECT_TIMEOUT', `no connection within ${ms} ms: ${WAITING[stage]}${still}`, {
+    phase: 'connect',
+    outcome: 'not-sent',
+    stalled,
+  })
 }
 
 /** A connection that dies before it is open was never one: its loss is a failure to connect. */

@@ -4,11 +4,11 @@ import { Clients } from './clients.ts'
 import { type Attempt, connect } from './connect.ts'
 import { ConnectWatch } from './connect-times.ts'
 import { Connection, type Driver, Pause } from './connection.ts'
-import { type Deadlines, STALL_MS } from './deadlines.ts'
+import type { Deadlines } from './deadlines.ts'
 import { encodeError, PoolError } from './errors.ts'
 import { CLOSE_REASONS, type CloseReason, Flag, Kind } from './frame.ts'
 import { Framed } from './framed.ts'
-import { openingError, runCheck, shakeHands } from './hand-shake.ts'
+import { lateError, openingError, runCheck, shakeHands } from './hand-shake.ts'
 import type { Beating, DeferredFrame } from './heartbeats.ts'
 import { runHook } from './hooks.ts'
 import type { LostInfo, OpenedInfo, OpenRequest, ShardSettings } from './messages.ts'
@@ -137,14 +137,9 @@ export class Slot implements Driver, Place, Beating {
     }
   }
 
-  /** Says what an attempt that is late was waiting for. */
   #connectTimeout(ms: number): PoolError {
-    const handshake = this.connection.socket === undefined ? 'the TLS' : "the protocol's"
-    const waiting = this.#attempt?.socket.connecting === true ? 'the address has not answered' : `${handshake} hand-shake has not ended`
-    const late = Math.round((this.#watch?.elapsed ?? 0) / 1000 - ms)
-    const stalled = late < STALL_MS ? undefined : this.settings.unrefSockets ? 'main' : 'shard'
-    const message = `no connection within ${ms} ms: ${waiting}${stalled === undefined ? '' : `; its thread stood still for ${late} ms`}`
-    return new PoolError('CONNECT_TIMEOUT', message, { phase: 'connect', outcome: 'not-sent', stalled })
+    const stage = this.#attempt?.socket.connecting === true ? 'connect' : this.connection.socket === undefined ? 'tls' : 'protocol'
+    return lateError(ms, stage, Math.round((this.#watch?.elapsed ?? 0) / 1000 - ms), this.settings.unrefSockets)
   }
 
   #connected(socket: Socket): void {
