@@ -1,7 +1,7 @@
 /** What goes into handlers and comes out of them: small plain values in frames, all others beside them. For the caller it is the same. */
 import { transfer } from '@cenote/pool-core'
 import * as assert from 'uvu/assert'
-import { rejects, suite } from '../../../pool-worker/test/kit/kit.ts'
+import { rejects, suite, until } from '../../../pool-worker/test/kit/kit.ts'
 import { collectUntil } from '../support/collecting.ts'
 import { sessionsFor } from '../support/sessions.ts'
 
@@ -82,9 +82,8 @@ for (const shards of [0, 2]) {
       },
     }
     assert.is(await pool.handlers.same(unreadable).catch((error: unknown) => error), own)
-    const { connections, idle, counters } = pool.stats()
-    assert.is(idle, connections)
-    assert.is(counters.closed, 0)
+    await until(() => pool.stats().idle === pool.stats().connections, 'each connection is idle again')
+    assert.is(pool.stats().counters.closed, 0)
   })
 
   test(`${where}: a result that cannot be read, or an error that cannot be told, fails its own call alone`, async () => {
