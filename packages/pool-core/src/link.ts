@@ -33,9 +33,9 @@ const IN_PLACE_BYTES = 512
 /** Frames read before other work of the event loop gets its turn. */
 const BUDGET = 2048
 /** Requests after which the shard is told without waiting for the end of the turn, so that both sides work at once. */
-const PUBLISH_EVERY = 32
+const PUBLISH_EVERY = 16
 /** Frames read in one go. */
-const PIECE = 16
+const PIECE = 8
 
 export class Link {
   readonly shard: number

@@ -15,7 +15,9 @@ export interface Bell {
 
 /** A shard's end: its sockets bring many replies in one turn. */
 export interface ShardBell extends Bell {
-  /** Wakes the other end once this turn of the event loop has done its work: one ring for all that it brought. */
+  /** The other end rings when a turn of the event loop ends, not in a poll phase. */
+  readonly late: boolean
+  /** Wakes the other end when `hurry` is called, at the end of the turn at the latest: one ring for all that it brought. */
   ringSoon(): void
   /** Wakes the other end now, if that was to be done soon. */
   hurry(): void
@@ -23,13 +25,12 @@ export interface ShardBell extends Bell {
 
 /** A doorbell between threads. A ring costs both sides more than the handling of a small request. */
 export class PortBell implements ShardBell {
+  readonly late = false
   readonly #port: MessagePort
-  readonly #world: World
   #asked = false
 
-  constructor(port: MessagePort, world: World) {
+  constructor(port: MessagePort) {
     this.#port = port
-    this.#world = world
   }
 
   ring(): void {
@@ -37,12 +38,10 @@ export class PortBell implements ShardBell {
   }
 
   ringSoon(): void {
-    if (this.#asked) return
     this.#asked = true
-    this.#world.immediate(this.hurry)
   }
 
-  readonly hurry = (): void => {
+  hurry(): void {
     if (!this.#asked) return
     this.#asked = false
     this.ring()
@@ -68,6 +67,7 @@ export function localBells(world: World): [Bell, ShardBell] {
   let open = true
   const actions: [() => void, () => void] = [() => undefined, () => undefined]
   const end = (self: 0 | 1): ShardBell => ({
+    late: true,
     ring: () => void world.immediate(() => open && actions[(1 - self) as 0 | 1]()),
     ringSoon() {
       this.ring()

@@ -39,6 +39,7 @@ export interface Plumbing {
 /** A socket of the pool. Made before it is connected, for its bytes are routed from birth. */
 export class Connection implements Flushable {
   scheduled = false
+  notBefore = 0
   readonly outbox: Outbox
   /** What `connect` needs to route the socket's bytes here. */
   readonly onread: OnReadOpts

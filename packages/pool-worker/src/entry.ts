@@ -30,7 +30,7 @@ export default async function start({
 }: StartTask): Promise<Settled<StartedShard>> {
   try {
     const shard = await startShard(settings, realWorld)
-    const link = shard.addLink(memory, new PortBell(bellPort, realWorld), portLane(lanePort), portParcels(parcelPort))
+    const link = shard.addLink(memory, new PortBell(bellPort), portLane(lanePort), portParcels(parcelPort))
     bellPort.once('close', () => void link.close())
     exposeControl({ close: () => shard.close() }, controlPort)
     return { ok: true, value: { info: shard.info, delay: shard.delay } }

@@ -244,6 +244,11 @@ export class RingConsumer {
     return false
   }
 
+  /** Says that the consumer reads again soon: no bell is needed until it sleeps. */
+  stayAwake(): void {
+    Atomics.store(this.#control, SLEEPS, 0)
+  }
+
   /** Counts a piece that came beside the ring. */
   tookBeside(bytes: number): void {
     Atomics.add(this.#control, TAKEN, units(bytes))

@@ -9,6 +9,7 @@ import { forgivable } from './hooks.ts'
 import { tellKeepAlive } from './keep-alive.ts'
 import type { Handler, LoadedModules } from './load.ts'
 import type { Settled } from './messages.ts'
+import { Pace } from './pace.ts'
 import type { InputParcel, Parcels, ResultParcel } from './parcels.ts'
 import { isPlain, packPlain } from './plain.ts'
 import type { Slot } from './slot.ts'
@@ -27,6 +28,7 @@ export class Run implements Flushable {
   readonly callId: number
   /** Of the batch that waits for a poll phase. */
   scheduled = false
+  notBefore = 0
   readonly #runs: Runs
   slot: Slot | undefined = undefined
   order: Order | undefined = undefined
@@ -96,6 +98,7 @@ export class Run implements Flushable {
       this.#end(slot, { ok: false, error })
     }
     let value: unknown
+    this.#runs.pace.begun(slot.world.now())
     try {
       value = handler(input, this.#context(slot))
       if (isThenable(value)) return void Promise.resolve(value).then(good, bad)
@@ -107,6 +110,7 @@ export class Run implements Flushable {
 
   #end(slot: Slot, result: Settled<unknown>): void {
     this.#over = true
+    this.#runs.pace.ended(slot.world.now())
     this.#runs.delete(this)
     const whole = this.#runs.whole(slot, result)
     if (whole === undefined) this.#runs.answer(this.callId, result)
@@ -146,7 +150,13 @@ export class Run implements Flushable {
     if (!(side instanceof Framed)) throw failure('BAD_REQUEST', 'this connection takes no requests', undefined, true)
     const { protocol } = this.#runs.modules
     if (protocol.form === 'codec' && protocol.definition.scope?.(request) === 'lease') side.dirty = true
-    side.ask({ request, resolve, reject })
+    const { pace } = this.#runs
+    const answered = (reply: unknown): void => {
+      pace.begun(slot.world.now())
+      resolve(reply)
+    }
+    side.ask({ request, resolve: answered, reject })
+    pace.ended(slot.world.now())
   }
 
   #keepAlive(slot: Slot, ms: number): void {
@@ -171,6 +181,7 @@ export class Runs {
   readonly modules: LoadedModules
   /** Publishes what `action` sends. */
   readonly around: (action: () => void) => void
+  readonly pace: Pace = new Pace()
   readonly #parcels: Parcels<ResultParcel, InputParcel>
   readonly #writes: Writes
   readonly #maxPayload: number
@@ -194,9 +205,9 @@ export class Runs {
     parcels.listen(({ callId, name, input }) => this.#ordered(this.#run(callId), { name, input }))
   }
 
-  /** Whether a handler runs, or is about to. */
-  get any(): boolean {
-    return this.#live > 0
+  /** How many handlers run, or are about to. */
+  get live(): number {
+    return this.#live
   }
 
   /** The EXECUTE frame has come, with the order if that is all of it. */

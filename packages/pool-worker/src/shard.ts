@@ -12,8 +12,8 @@ import { BufferStock } from './outbox.ts'
 import type { InputParcel, Parcels, ResultParcel } from './parcels.ts'
 import { SilenceWatch } from './silence.ts'
 import { ShardLink } from './slot-link.ts'
+import { Turns } from './turns.ts'
 import type { Cancel, World } from './world.ts'
-import { Writes } from './writes.ts'
 
 /** What one `read` of a socket brings at most. */
 const READ_BYTES = 65_536
@@ -25,6 +25,7 @@ export class Shard {
   readonly info: ShardInfo
   /** How late its event loop has been since it started. */
   readonly delay: IntervalHistogram = monitorEventLoopDelay({ resolution: DELAY_RESOLUTION_MS })
+  readonly turns: Turns
   /** The buffers and batches that its connections share. */
   readonly plumbing: Plumbing
   /** For whatever waits seconds. */
@@ -39,7 +40,8 @@ export class Shard {
     this.modules = modules
     this.info = describe(modules)
     this.delay.enable()
-    this.plumbing = { readBuffer: Buffer.allocUnsafeSlow(READ_BYTES), stock: new BufferStock(), writes: new Writes(world) }
+    this.turns = new Turns(world)
+    this.plumbing = { readBuffer: Buffer.allocUnsafeSlow(READ_BYTES), stock: new BufferStock(), writes: this.turns.writes }
     this.wheel = new Deadlines(world, (entry) => entry instanceof SilenceWatch && entry.expired())
     const { heartbeatMs, maxMainStallMs, shardStallMs } = settings
     const probes = modules.protocol.definition.probe !== undefined && heartbeatMs < Number.POSITIVE_INFINITY
@@ -62,12 +64,15 @@ export class Shard {
   addLink(memory: LinkMemory, bell: ShardBell, lane: Lane, parcels: Parcels<ResultParcel, InputParcel>): ShardLink {
     const link = new ShardLink(this, memory, bell, lane, parcels)
     this.#links.add(link)
+    this.turns.add(link)
+    this.turns.arm()
     return link
   }
 
   /** A link has closed. */
   forget(link: ShardLink): void {
     this.#links.delete(link)
+    this.turns.remove(link)
   }
 
   /** Closes all sockets and stops listening; resolves when they are closed. */

@@ -15,6 +15,7 @@ import { Runs } from './runs.ts'
 import { FrameSender } from './sender.ts'
 import type { Shard } from './shard.ts'
 import { type Outlet, Slot } from './slot.ts'
+import type { Turning } from './turns.ts'
 
 /** What is noted of the frames that a shard sends. LOST is noted by its slot, which knows why. */
 const NOTED_OF: ReadonlyMap<number, Noted> = new Map<number, Noted>([
@@ -33,7 +34,7 @@ const SHOWN_AT_ONCE = 8
 /** Frames read in one turn before sockets get theirs. */
 const BUDGET = 1_024
 
-export class ShardLink implements Outlet {
+export class ShardLink implements Outlet, Turning {
   readonly runs: Runs
   readonly #shard: Shard
   readonly #bell: ShardBell
@@ -50,10 +51,14 @@ export class ShardLink implements Outlet {
   readonly #partial = new Map<number, Buffer[]>()
   #fullNotedAt: number = Number.NEGATIVE_INFINITY
   #depth = 0
+  /** Something was sent besides handlers' results. */
+  #urgent = false
   /** Replies since the last time that they were shown before the end of their batch. */
   #replies = 0
-  #again = false
-  #closed = false
+  /** This turn has brought something. */
+  #active = false
+  /** Whoever publishes rings the bell. */
+  #asleep = true
 
   constructor(shard: Shard, memory: LinkMemory, bell: ShardBell, lane: Lane, parcels: Parcels<ResultParcel, InputParcel>) {
     this.#shard = shard
@@ -74,8 +79,8 @@ export class ShardLink implements Outlet {
       this.leave()
     }
     this.runs = new Runs(shard.modules, around, parcels, shard.plumbing.writes, producer.maxPayload)
-    bell.listen(this.pump)
-    this.pump()
+    const { turns } = shard
+    bell.listen(bell.late ? turns.endNow : turns.arm)
   }
 
   /** How many connections it has, those being opened and closed included. */
@@ -103,27 +108,28 @@ export class ShardLink implements Outlet {
     return this.#caller.ms >= this.#shard.settings.maxMainStallMs
   }
 
-  /** Reads what has come, up to the budget, then writes and publishes what that led to. */
-  readonly pump = (): void => {
-    if (this.#closed) return
+  read(): void {
     this.enter()
-    let more = false
     try {
-      more = this.#consumer.drain(this.#onFrame, BUDGET)
+      if (this.#consumer.drain(this.#onFrame, BUDGET)) this.#active = true
     } finally {
       this.#shard.plumbing.writes.flushDue()
       if (this.#sender.flush()) this.#resumeHeld()
       this.leave()
     }
-    if ((more || !this.#consumer.sleep()) && !this.#again) {
-      this.#again = true
-      this.#shard.world.immediate(this.#pumpAgain)
-    }
   }
 
-  readonly #pumpAgain = (): void => {
-    this.#again = false
-    this.pump()
+  /** It does after a turn that has brought nothing. */
+  rest(): boolean {
+    this.#asleep = !this.#active && this.#consumer.sleep()
+    this.#active = false
+    return this.#asleep
+  }
+
+  show(): void {
+    const { pace, live } = this.runs
+    if (this.#urgent || live === 0 || !pace.mayHoldOn(live, this.#shard.world.now())) this.#tell()
+    else this.#shard.turns.arm()
   }
 
   #resumeHeld(): void {
@@ -134,6 +140,7 @@ export class ShardLink implements Outlet {
   }
 
   readonly #onFrame = (kind: number, flags: number, index: number, serial: number, id: number, start: number, end: number): void => {
+    this.#active = true
     if (kind === Kind.OPEN) return this.#open(flags, index, serial, id, start, end)
     const slot = this.#slots[index]
     if (slot === undefined || slot.serial !== serial) {
@@ -204,23 +211,56 @@ export class ShardLink implements Outlet {
   send(slot: Slot, kind: number, flags: number, id: number, payload?: Uint8Array, start?: number, end?: number): void {
     if (kind !== Kind.REPLY) this.#noteSent(kind, slot, id)
     this.#sender.send(kind, flags, slot.index, slot.serial, id, payload, start, end)
+    if (kind === Kind.DONE) return this.#ended()
+    if (kind === Kind.PROGRESS) return this.#tell() // its handler may hold the thread from now on
+    this.#urgent = true
     if (this.#depth === 0) return this.#sender.ring.publish()
-    if (kind !== Kind.REPLY || ++this.#replies < SHOWN_AT_ONCE) return
+    if (kind !== Kind.REPLY) return
+    this.#stayAwake()
+    if (++this.#replies < SHOWN_AT_ONCE) return
     this.#replies = 0
+    this.#tell()
+  }
+
+  /** DONE was sent: the caller's side is told now, at the end of the turn, or with the results of other handlers. */
+  #ended(): void {
+    const { pace, live } = this.runs
+    const now = this.#shard.world.now()
+    this.#stayAwake()
+    pace.hold(now)
+    if (live > 0 && !pace.mayHold(live, now)) this.#tell()
+  }
+
+  #tell(): void {
+    this.#urgent = false
+    this.runs.pace.told()
     this.#sender.ring.publish()
     this.#bell.hurry()
   }
 
-  /** The caller's side is woken for all that a turn brings; at once where a handler may have the thread before the turn is over. */
+  /**
+   * The caller's side is woken for all that a turn brings; at once where a handler may have the thread before the turn is over, and hold it
+   * for long.
+   */
   readonly #ring = (): void => {
-    if (this.runs.any) this.#bell.ring()
-    else this.#bell.ringSoon()
+    if (this.runs.live > 0 && !this.runs.pace.even) return this.#bell.ring()
+    this.#bell.ringSoon()
+    this.#shard.turns.arm()
+  }
+
+  /** Who is answered asks again: that is read at the end of this turn, without a bell. */
+  #stayAwake(): void {
+    this.#active = true
+    if (!this.#asleep) return
+    this.#asleep = false
+    this.#consumer.stayAwake()
+    this.#shard.turns.arm()
   }
 
   give(slot: Slot, kind: number, id: number, payload: Buffer): void {
     this.#sender.give(kind, 0, slot.index, slot.serial, id, payload)
-    this.#sender.ring.publish()
-    this.#bell.hurry() // the next long read is a long time for the caller's side
+    this.#stayAwake()
+    this.#tell() // the next long read is a long time for the caller's side
   }
 
   #noteSent(kind: number, slot: Slot, id: number): void {
@@ -273,7 +313,6 @@ export class ShardLink implements Outlet {
     const closing = this.#slots.filter((slot) => slot !== undefined).map((slot) => new Promise<void>((resolve) => slot.close(resolve)))
     this.leave()
     await Promise.all(closing)
-    this.#closed = true
     this.#bell.close()
     this.#lane.close()
     this.#shard.forget(this)

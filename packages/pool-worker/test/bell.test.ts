@@ -1,24 +1,15 @@
 import { MessageChannel } from 'node:worker_threads'
 import * as assert from 'uvu/assert'
 import { PortBell } from '../src/bell.ts'
-import { realWorld } from '../src/world.ts'
 import { suite } from './kit/kit.ts'
 
 const test = suite('doorbells')
 
 const LAST = 'last'
 
-/** A bell whose turns end when the test says so; `close` tells how often it was rung until then. */
-function bellByHand(): { bell: PortBell; endTurn(): void; rings(): Promise<number> } {
+/** A bell; `rings` tells how often it was rung until then. */
+function bellOfPort(): { bell: PortBell; rings(): Promise<number> } {
   const { port1, port2 } = new MessageChannel()
-  const ends: (() => void)[] = []
-  const bell = new PortBell(port1, {
-    ...realWorld,
-    immediate: (action) => {
-      ends.push(action)
-      return () => undefined
-    },
-  })
   let rung = 0
   const rings = async (): Promise<number> => {
     port1.postMessage(LAST) // in order: when it has come, so has every ring before it
@@ -31,54 +22,45 @@ function bellByHand(): { bell: PortBell; endTurn(): void; rings(): Promise<numbe
     port1.close()
     return rung
   }
-  return {
-    bell,
-    endTurn: () => {
-      for (const end of ends.splice(0)) end()
-    },
-    rings,
-  }
+  return { bell: new PortBell(port1), rings }
 }
 
-test('asked many times in one turn, it rings once when the turn ends', async () => {
-  const { bell, endTurn, rings } = bellByHand()
+test('asked many times, it rings once when it is hurried', async () => {
+  const { bell, rings } = bellOfPort()
   for (let time = 0; time < 5; time++) bell.ringSoon()
-  endTurn()
-  endTurn()
+  bell.hurry()
+  bell.hurry()
   assert.is(await rings(), 1)
 })
 
-test('before the turn has ended it has not rung', async () => {
-  const { bell, rings } = bellByHand()
+test('asked and not hurried, it has not rung', async () => {
+  const { bell, rings } = bellOfPort()
   bell.ringSoon()
   assert.is(await rings(), 0)
 })
 
-test('hurried, it rings at once and not again when the turn ends', async () => {
-  const { bell, endTurn, rings } = bellByHand()
+test('hurried without being asked, it does not ring', async () => {
+  const { bell, rings } = bellOfPort()
   bell.hurry()
-  bell.ringSoon()
-  bell.hurry()
-  endTurn()
-  assert.is(await rings(), 1)
+  assert.is(await rings(), 0)
 })
 
-test('each turn that asks gets its own ring', async () => {
-  const { bell, endTurn, rings } = bellByHand()
+test('each time that it is asked and hurried it rings', async () => {
+  const { bell, rings } = bellOfPort()
   for (let turn = 0; turn < 3; turn++) {
     bell.ringSoon()
-    endTurn()
+    bell.hurry()
   }
   assert.is(await rings(), 3)
 })
 
-test('closed in the turn that asked, it does not ring', () => {
-  const { bell, endTurn } = bellByHand()
+test('closed after it was asked, it does not ring', () => {
+  const { bell } = bellOfPort()
   let rung = 0
   bell.ring = () => void rung++
   bell.ringSoon()
   bell.close()
-  endTurn()
+  bell.hurry()
   assert.is(rung, 0)
 })
 

@@ -167,6 +167,22 @@ test('a consumer is born asleep, and the bell rings once for each sleep', () => 
   assert.is(rung.consumer, 2)
 })
 
+test('a consumer that says it stays awake is not rung until it sleeps again, and finds what came', () => {
+  const { producer, consumer, rung } = open(1024)
+  const { frames, onFrame } = reader(consumer)
+  consumer.stayAwake()
+  write(producer, frame(0, 0))
+  producer.publish()
+  assert.is(rung.consumer, 0)
+  assert.not.ok(consumer.sleep(), 'something has come')
+  consumer.drain(onFrame, 10)
+  assert.is(frames.length, 1)
+  assert.ok(consumer.sleep())
+  write(producer, frame(0, 0))
+  producer.publish()
+  assert.is(rung.consumer, 1)
+})
+
 test('a consumer that lies down while frames have come is told to drain again', () => {
   const { producer, consumer, rung } = open(1024)
   const { onFrame } = reader(consumer)

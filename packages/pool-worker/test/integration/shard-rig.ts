@@ -52,8 +52,8 @@ export interface Rig {
   readonly shard: Shard
   readonly link: ShardLink
   readonly messages: Message[]
-  /** How it has rung its bell. */
-  readonly bells: ('now' | 'soon' | 'hurry')[]
+  /** How it has rung its bell: at once, or asked to do so soon and then told to. */
+  readonly bells: ('now' | 'soon' | 'told')[]
   readonly words: Int32Array
   /** Signs of life, by `Beat`. */
   readonly beats: Int32Array
@@ -109,7 +109,8 @@ export async function rig(options: RigOptions = {}): Promise<Rig> {
   const [here, there] = localBells(world)
   const answers = new Map<number, (result: Settled<unknown>) => void>()
   let order: (parcel: InputParcel) => void = () => undefined
-  const bells: ('now' | 'soon' | 'hurry')[] = []
+  const bells: ('now' | 'soon' | 'told')[] = []
+  let asked = false
   const [ours, theirs] = options.lanes ?? localLanes()
   const bell = {
     ...there,
@@ -119,9 +120,14 @@ export async function rig(options: RigOptions = {}): Promise<Rig> {
     },
     ringSoon() {
       bells.push('soon')
+      asked = true
+    },
+    hurry() {
+      if (!asked) return
+      asked = false
+      bells.push('told')
       there.ring()
     },
-    hurry: () => void bells.push('hurry'),
   }
   const link = shard.addLink(memory, bell, theirs, {
     post: ({ callId, result }) => answers.get(callId)?.(result),

@@ -7,6 +7,7 @@ import { Flag, Kind } from '../../src/frame.ts'
 import type { Handler } from '../../src/load.ts'
 import type { Settled } from '../../src/messages.ts'
 import { lineCodec } from '../../src/protocols/index.ts'
+import { ManualWorld } from '../kit/clock.ts'
 import { suite, until } from '../kit/kit.ts'
 import { onLines, type Peer, peer, type Rig, rig, turns } from './shard-rig.ts'
 
@@ -168,6 +169,41 @@ test('CLOSE under a handler aborts it, and DONE comes all the same', async () =>
   assert.is((errorOf(await result).cause as PoolError).code, 'CONNECTION_LOST')
   await it.next(Kind.CLOSED)
   await it.next(Kind.DONE)
+})
+
+test('results of quick handlers are told together; a slow one tells its own and those before it at once', async () => {
+  const world = new ManualWorld(1_000)
+  server = await peer()
+  let begun = 0
+  let go = (): void => undefined
+  const gate = new Promise<void>((resolve) => {
+    go = resolve
+  })
+  const wait = (): Promise<void> => {
+    begun++
+    return gate
+  }
+  it = await rig({ world, handlers: { wait, hold: (ms) => world.pass(Number(ms)) } })
+  const others = [1, 2, 3, 4]
+  for (const slot of [0, ...others]) await it.open(server.port, 1, 2_000, slot)
+  const waiting = others.map((slot) => {
+    it.send(Kind.EXECUTE, 1, 90 + slot, '', 0, slot)
+    return it.execute(90 + slot, 'wait', undefined)
+  })
+  await until(() => begun === others.length, 'others may have the thread at any time')
+  let calls = 0
+  const bells = async (ms: number): Promise<readonly string[]> => {
+    it.bells.length = 0
+    it.send(Kind.EXECUTE, 1, ++calls)
+    assert.equal(await it.execute(calls, 'hold', ms), { ok: true, value: undefined })
+    return [...it.bells]
+  }
+  for (let quick = 0; quick < 8; quick++) assert.equal(await bells(0), quick < 7 ? ['now'] : ['soon', 'told'])
+  assert.equal(await bells(0.25), ['soon', 'told'], 'at the end of a turn that brought no other')
+  assert.equal(await bells(30), ['now'])
+  assert.equal(await bells(0), ['now'], 'the next may be as slow')
+  go()
+  await Promise.all(waiting)
 })
 
 test.run()

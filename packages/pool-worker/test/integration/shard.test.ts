@@ -345,12 +345,12 @@ test('a reply may wait for the end of its turn to be told, but not behind a hand
   it.bells.length = 0
   it.send(Kind.SEND, 1, 1, 'hello\n', 0, 0)
   await it.next(Kind.REPLY)
-  assert.equal(it.bells, ['soon'])
+  assert.equal(it.bells, ['soon', 'told'])
   it.send(Kind.EXECUTE, 2, 2, '', 0, 1)
   const result = it.execute(2, 'wait', undefined)
   it.send(Kind.SEND, 1, 3, 'hello\n', 0, 0)
   await it.next(Kind.REPLY)
-  assert.equal(it.bells, ['soon', 'now'])
+  assert.equal(it.bells, ['soon', 'told', 'now'])
   await until(() => go !== undefined, 'the handler runs')
   go?.()
   await result
