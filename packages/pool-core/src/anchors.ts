@@ -19,6 +19,8 @@ interface Mark {
  */
 export class Anchors {
   readonly #free: Anchor[] = []
+  /** The one that was given back last. */
+  #last: Anchor | undefined = undefined
   readonly #registry: FinalizationRegistry<Mark>
   readonly #keepsHolds: boolean
 
@@ -35,7 +37,10 @@ export class Anchors {
 
   /** One whose hold is to begin. */
   take(): Anchor {
-    return this.#free.pop() ?? this.#make()
+    const last = this.#last
+    if (last === undefined) return this.#free.pop() ?? this.#make()
+    this.#last = undefined
+    return last
   }
 
   /** Its lease is over. */
@@ -43,7 +48,8 @@ export class Anchors {
     const { mark } = anchor
     if (this.#keepsHolds && mark.hold.plain) mark.hold.line = undefined
     else mark.hold = new Hold()
-    this.#free.push(anchor)
+    if (this.#last === undefined) this.#last = anchor
+    else this.#free.push(anchor)
   }
 
   #make(): Anchor {

@@ -72,14 +72,27 @@ const NOTHING: CallOptions = Object.freeze({
   onProgress: undefined,
 })
 
+type CallKind = 'wait' | 'acquire' | 'request' | 'handler' | 'close'
+
+/** The names that each kind of call takes. */
+const ALLOWED: Readonly<Record<CallKind, readonly (keyof CallOptions)[]>> = {
+  wait: ['timeoutMs', 'signal'],
+  acquire: ['timeoutMs', 'signal', 'priority'],
+  request: ['timeoutMs', 'signal', 'priority', 'idempotent'],
+  handler: ['timeoutMs', 'signal', 'priority', 'onProgress'],
+  close: ['timeoutMs'],
+}
+
 /**
  * Checks the options of one call and copies them; only own properties count.
  *
- * @param allowed - The names that this kind of call takes.
  * @throws PoolError `BAD_OPTION`: names the option.
  */
-export function checkCallOptions(options: unknown, allowed: readonly (keyof CallOptions)[]): CallOptions {
-  if (options === undefined) return NOTHING
+export function checkCallOptions(options: unknown, kind: CallKind): CallOptions {
+  return options === undefined ? NOTHING : checkGiven(options, ALLOWED[kind])
+}
+
+function checkGiven(options: unknown, allowed: readonly (keyof CallOptions)[]): CallOptions {
   const own = ownValues(options, 'options', `of ${allowed.join(', ')}`)
   refuseUnknown(own, allowed, 'options')
   return {

@@ -18,7 +18,7 @@ export function sendRequest(
   given: RequestOptions | undefined,
 ): Promise<unknown> {
   try {
-    const options = checkCallOptions(given, ['timeoutMs', 'signal', 'priority', 'idempotent'])
+    const options = checkCallOptions(given, 'request')
     const scope = language.scope(request)
     if (scope === 'shared') return coordinator.request(request, options)
     if (scope === 'exclusive') return coordinator.leasing.alone(request, options)
@@ -31,7 +31,7 @@ export function sendRequest(
 
 export function callHandler(coordinator: Coordinator, name: string, input: unknown, given: HandlerOptions | undefined): Promise<unknown> {
   try {
-    return coordinator.handling.handle(name, input, checkCallOptions(given, ['timeoutMs', 'signal', 'priority', 'onProgress']))
+    return coordinator.handling.handle(name, input, checkCallOptions(given, 'handler'))
   } catch (error) {
     return Promise.reject(error)
   }

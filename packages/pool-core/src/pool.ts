@@ -123,7 +123,7 @@ export class Pool<Req = never, Rep = never, Module = Record<never, never>> {
    */
   acquire(options?: AcquireOptions): Promise<Lease<Req, Rep>> {
     try {
-      const checked = checkCallOptions(options, ['timeoutMs', 'signal', 'priority'])
+      const checked = checkCallOptions(options, 'acquire')
       return this.#coordinator.leasing.acquire(checked) as Promise<Lease<Req, Rep>> // the protocol's types are known here alone
     } catch (error) {
       return Promise.reject(error)
@@ -212,7 +212,7 @@ export class Pool<Req = never, Rep = never, Module = Record<never, never>> {
    * await pool.ready()
    */
   async ready(options: WaitOptions = {}): Promise<void> {
-    await this.#coordinator.upkeep.ready(checkCallOptions(options, ['timeoutMs', 'signal']))
+    await this.#coordinator.upkeep.ready(checkCallOptions(options, 'wait'))
   }
 
   /**
@@ -370,7 +370,7 @@ export class Pool<Req = never, Rep = never, Module = Record<never, never>> {
   close(options: CloseOptions = {}): Promise<void> {
     if (this.#closed === undefined) {
       try {
-        this.#closed = closePool(this.#coordinator, this.#shards, checkCallOptions(options, ['timeoutMs']).timeoutMs)
+        this.#closed = closePool(this.#coordinator, this.#shards, checkCallOptions(options, 'close').timeoutMs)
       } catch (error) {
         return Promise.reject(error)
       }

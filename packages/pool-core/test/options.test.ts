@@ -310,7 +310,7 @@ test('properties of Object.prototype have no effect', () => {
     assert.is(settings.ringBytes.toMain, 4_194_304)
     assert.is(settings.worker.env, undefined)
     assert.is(settings.worker.url, undefined)
-    assert.is(checkCallOptions({}, ['timeoutMs']).timeoutMs, undefined)
+    assert.is(checkCallOptions({}, 'close').timeoutMs, undefined)
     assert.match(
       complaint(() => readOptions(Object.create({ endpoint }))),
       /^endpoint: is missing/,

@@ -57,7 +57,7 @@ export class Encore {
     this.#returned = undefined
     slot.uses++
     this.#load.calls++
-    this.#load.spared(now - this.since)
+    if (now > this.since) this.#load.spared(now - this.since)
     return slot
   }
 
