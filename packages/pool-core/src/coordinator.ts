@@ -166,7 +166,7 @@ export class Coordinator implements LinkMailbox {
     if (slot.state !== 'shared') return
     const stuck = line.first?.settled === true
     if (stuck !== slot.blocked) this.#dispatch.books.block(slot, stuck)
-    this.#dispatch.books.finish(slot, this.#world.now())
+    this.#dispatch.books.finish(slot, this.#world.justNow())
     this.#dispatch.act()
   }
 
@@ -210,7 +210,7 @@ export class Coordinator implements LinkMailbox {
 
   kept(line: Line, ms: number): void {
     this.#dispatch.books.keepAlive(line.slot, ms, this.#world.now())
-    this.#dispatch.sweepWithin(ms)
+    if (ms < Number.POSITIVE_INFINITY) this.#dispatch.sweepWithin(ms)
   }
 
   broken(line: Line, error: PoolError, reason: CloseReason = 'error'): void {

@@ -303,7 +303,6 @@ export class Dispatch {
 
   /** A connection may stay idle no longer than so many milliseconds: the next sweep is in time for it. */
   sweepWithin(ms: number): void {
-    if (ms === Number.POSITIVE_INFINITY) return
     this.#world.insist()
     if (this.#cancelSweep !== undefined && this.#sweepAt <= this.#world.now() + ms) return
     this.#cancelSweep?.()

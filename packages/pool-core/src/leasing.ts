@@ -53,7 +53,7 @@ export class Leasing {
     return follow(acquireChannel, trace, () => this.#acquire(options, stack, trace))
   }
 
-  #acquire(options: CallOptions, stack: Captured, trace: CallTrace | undefined): Promise<Lease> {
+  #acquire(options: CallOptions, stack: Captured | undefined, trace: CallTrace | undefined): Promise<Lease> {
     const { acquires } = this.#dispatch.numbers
     acquires.begun++
     const lease = this.#lendIdle(options, stack, trace)
@@ -239,7 +239,7 @@ export class Leasing {
     if (line.begun > line.begunBeforeLease) this.#dispatch.link(line).release(line.slot, false) // else its shard never knew of the lease
     this.#dispatch.books.release(line.slot, now, restMs)
     this.#dispatch.act()
-    this.#dispatch.sweepWithin(restMs)
+    if (restMs < Number.POSITIVE_INFINITY) this.#dispatch.sweepWithin(restMs)
   }
 
   /** Its connection is not as it was: it has to prove itself, or goes. */
@@ -254,7 +254,7 @@ export class Leasing {
     this.#dispatch.link(line).release(slot, true)
     this.#dispatch.books.reset(slot, now, restMs)
     this.#dispatch.act()
-    this.#dispatch.sweepWithin(restMs)
+    if (restMs < Number.POSITIVE_INFINITY) this.#dispatch.sweepWithin(restMs)
   }
 
   destroy(lease: Lease, error: Error | undefined): void {
@@ -306,14 +306,14 @@ export class Leasing {
     line.begunBeforeLease = line.begun
     this.#dispatch.waits.hold()
     this.#dispatch.numbers.acquired++
-    this.#overdue.begin(hold, stack)
+    if (stack !== undefined) this.#overdue.begin(hold, stack) // else it is of a request, which has a time of its own, or nobody cares
     return new Lease(this, hold, anchor)
   }
 
   /** A lease is over, by its holder. */
   #end(lease: Lease, now: number = this.#world.now()): void {
     const { hold } = lease
-    this.#overdue.end(hold, true)
+    if (hold.watch !== undefined) this.#overdue.end(hold, true)
     this.#close(hold, now, released)
     this.#dispatch.numbers.released++
     const anchor = lease.takeAnchor()

@@ -65,17 +65,20 @@ export class Overdue {
     this.#wheel = new Deadlines(world, (entry) => this.#due(entry as Watch)) // only watches are added
   }
 
-  /** Who acquires now, if that is wanted. Costs a field read when it is not. */
-  capture(api: (...given: never[]) => unknown): Captured {
+  /** Who acquires now, as far as that is wanted; undefined when leases are not looked after. */
+  capture(api: (...given: never[]) => unknown): Captured | undefined {
+    return this.#firstMs === Number.POSITIVE_INFINITY ? undefined : this.#stack(api)
+  }
+
+  #stack(api: (...given: never[]) => unknown): Captured {
     if (!this.#captures) return SOMEWHERE
     const trace: Captured = {}
     Error.captureStackTrace(trace, api)
     return trace
   }
 
-  /** @param trace - Undefined: it is of no caller's, but of a request, which has a time of its own. */
-  begin(hold: Hold, trace: Captured | undefined): void {
-    if (trace === undefined || this.#firstMs === Number.POSITIVE_INFINITY) return
+  /** A lease begins that is looked after. */
+  begin(hold: Hold, trace: Captured): void {
     const watch = new Watch(hold, trace, hold.grantedAt + this.#firstMs)
     hold.observe(watch)
     this.#wheel.add(watch)

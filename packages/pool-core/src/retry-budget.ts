@@ -37,13 +37,13 @@ export class RetryBudget {
 
   /** A call has begun. `now` is in ms and never goes back. */
   called(now: number): void {
-    this.#turn(now)
+    if (now >= this.#until) this.#turn(now)
     this.#present.calls++
   }
 
   /** Takes a retry out. False: none is left. */
   take(now: number): boolean {
-    this.#turn(now)
+    if (now >= this.#until) this.#turn(now)
     let calls = 0
     let retries = 0
     for (const slice of this.#slices) {
@@ -58,7 +58,6 @@ export class RetryBudget {
 
   /** Goes to the slice of this second, and forgets those that it passes. */
   #turn(now: number): void {
-    if (now < this.#until) return
     const second = Math.floor(now / SLICE_MS)
     for (let passed = Math.max(this.#second + 1, second - SLICES + 1); passed <= second; passed++) {
       this.#present = this.#slices[passed % SLICES] as Slice // the remainder is an index

@@ -53,11 +53,11 @@ export class Encore {
   take(now: number): Slot | undefined {
     const slot = this.#returned
     if (slot === undefined || this.since <= now - this.#limits.probeAfterIdleMs) return undefined
-    if (slot.expiresAt <= now || slot.keepAliveMs !== Number.POSITIVE_INFINITY || !this.#placement.fit(slot)) return undefined
+    if (slot.expiresAt <= now || !this.#placement.fit(slot)) return undefined
     this.#returned = undefined
     slot.uses++
     this.#load.calls++
-    if (now > this.since) this.#load.spared(now - this.since)
+    this.#load.spared(now - this.since)
     return slot
   }
 
