@@ -7,7 +7,7 @@
 const QUICK_MS = 0.5
 /** So many must have been quick in a row. */
 const ENOUGH = 8
-/** No result waits for others longer than this, in ms, and for what the next handler takes. */
+/** Nothing waits to be told longer than this, in ms, and until whichever handler has the thread gives it back. */
 const HELD_MS = 1
 
 /** Of the handlers of one link. */
@@ -17,7 +17,8 @@ export class Pace {
   /** Results that are held back, and how many there were at the end of the turn before. */
   #held = 0
   #before = 0
-  #heldAt = 0
+  /** Since when something waits to be told, a result or anything else; Infinity: nothing does. */
+  #heldAt = Number.POSITIVE_INFINITY
 
   /** A handler has the thread from now on. */
   begun(now: number): void {
@@ -36,12 +37,24 @@ export class Pace {
 
   /** A result is there that the caller's side was not woken for. */
   hold(now: number): void {
-    if (this.#held++ === 0) this.#heldAt = now
+    this.#held++
+    this.wait(now)
+  }
+
+  /** Anything is there that the caller's side was not woken for. */
+  wait(now: number): void {
+    if (now < this.#heldAt) this.#heldAt = now
+  }
+
+  /** Whether something has waited long enough: it is told as soon as a handler gives the thread back, though none has ended. */
+  late(now: number): boolean {
+    return now - this.#heldAt >= HELD_MS
   }
 
   /** The caller's side is told of all. */
   told(): void {
     this.#held = this.#before = 0
+    this.#heldAt = Number.POSITIVE_INFINITY
   }
 
   /**
@@ -49,7 +62,7 @@ export class Pace {
    * @param live - How many are still to end.
    */
   mayHold(live: number, now: number): boolean {
-    return this.even && this.#held < live && now - this.#heldAt < HELD_MS
+    return this.even && this.#held < live && !this.late(now)
   }
 
   /** At the end of a turn: the same, unless the turn has brought no result. Then all that are still to end wait for something. */

@@ -156,7 +156,9 @@ export class Run implements Flushable {
       resolve(reply)
     }
     side.ask({ request, resolve: answered, reject })
-    pace.ended(slot.world.now())
+    const now = slot.world.now()
+    pace.ended(now)
+    if (pace.late(now)) this.#runs.tell()
   }
 
   #keepAlive(slot: Slot, ms: number): void {
@@ -181,6 +183,8 @@ export class Runs {
   readonly modules: LoadedModules
   /** Publishes what `action` sends. */
   readonly around: (action: () => void) => void
+  /** Tells the caller's side of all that is there. */
+  readonly tell: () => void
   readonly pace: Pace = new Pace()
   readonly #parcels: Parcels<ResultParcel, InputParcel>
   readonly #writes: Writes
@@ -193,12 +197,14 @@ export class Runs {
   constructor(
     modules: LoadedModules,
     around: (action: () => void) => void,
+    tell: () => void,
     parcels: Parcels<ResultParcel, InputParcel>,
     writes: Writes,
     maxPayload: number,
   ) {
     this.modules = modules
     this.around = around
+    this.tell = tell
     this.#parcels = parcels
     this.#writes = writes
     this.#maxPayload = maxPayload

@@ -31,7 +31,7 @@ const FULL_NOTED_MS = 1_000
 /** Replies of one turn that are shown to the caller's side while the others are still read: so both sides work at once. */
 const SHOWN_AT_ONCE = 8
 
-/** Frames read in one turn before sockets get theirs. */
+/** Frames read in one go: twice at the end of each turn. */
 const BUDGET = 1_024
 
 export class ShardLink implements Outlet, Turning {
@@ -78,7 +78,7 @@ export class ShardLink implements Outlet, Turning {
       action()
       this.leave()
     }
-    this.runs = new Runs(shard.modules, around, parcels, shard.plumbing.writes, producer.maxPayload)
+    this.runs = new Runs(shard.modules, around, this.#tell, parcels, shard.plumbing.writes, producer.maxPayload)
     const { turns } = shard
     bell.listen(bell.late ? turns.endNow : turns.arm)
   }
@@ -231,10 +231,10 @@ export class ShardLink implements Outlet, Turning {
     if (live > 0 && !pace.mayHold(live, now)) this.#tell()
   }
 
-  #tell(): void {
+  readonly #tell = (): void => {
     this.#urgent = false
-    this.runs.pace.told()
     this.#sender.ring.publish()
+    this.runs.pace.told()
     this.#bell.hurry()
   }
 
@@ -243,7 +243,11 @@ export class ShardLink implements Outlet, Turning {
    * for long.
    */
   readonly #ring = (): void => {
-    if (this.runs.live > 0 && !this.runs.pace.even) return this.#bell.ring()
+    const { pace, live } = this.runs
+    if (live > 0) {
+      if (!pace.even) return this.#bell.ring()
+      pace.wait(this.#shard.world.now())
+    }
     this.#bell.ringSoon()
     this.#shard.turns.arm()
   }

@@ -61,6 +61,18 @@ test('none waits longer than a millisecond', () => {
   assert.is(pace.mayHold(8, 1_001.5), true)
 })
 
+test('anything that waits is late after a millisecond, until the caller has been told', () => {
+  const pace = even()
+  assert.is(pace.late(9_000), false)
+  pace.wait(1_000)
+  pace.hold(1_000.5)
+  assert.is(pace.late(1_000.99), false)
+  assert.is(pace.late(1_001), true)
+  assert.is(pace.mayHold(8, 1_001), false)
+  pace.told()
+  assert.is(pace.late(9_000), false)
+})
+
 test('a turn that brings no result ends the waiting: those still to end wait for something', () => {
   const pace = even()
   pace.hold(1_000)
