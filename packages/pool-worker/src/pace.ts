@@ -7,7 +7,7 @@
 const QUICK_MS = 0.5
 /** So many must have been quick in a row. */
 const ENOUGH = 8
-/** Nothing waits to be told longer than this, in ms, and until whichever handler has the thread gives it back. */
+/** Nothing waits to be told longer than this, in ms, and until a handler then ends or asks its connection, or the turn is over. */
 const HELD_MS = 1
 
 /** Of the handlers of one link. */
@@ -46,7 +46,7 @@ export class Pace {
     if (now < this.#heldAt) this.#heldAt = now
   }
 
-  /** Whether something has waited long enough: it is told as soon as a handler gives the thread back, though none has ended. */
+  /** Whether something has waited long enough: it is told though none of the handlers has ended. */
   late(now: number): boolean {
     return now - this.#heldAt >= HELD_MS
   }

@@ -146,7 +146,10 @@ export class Run implements Flushable {
   #request(slot: Slot, request: unknown, resolve: (reply: unknown) => void, reject: (error: unknown) => void): void {
     if (this.#over) throw failure('LEASE_RELEASED', 'the handler has ended', undefined, true)
     const { side } = slot
-    if (side instanceof Clients) return resolve(side.execute(request, this.#signal))
+    if (side instanceof Clients) {
+      resolve(side.execute(request, this.#signal))
+      return this.#runs.tellLate(slot.world.now())
+    }
     if (!(side instanceof Framed)) throw failure('BAD_REQUEST', 'this connection takes no requests', undefined, true)
     const { protocol } = this.#runs.modules
     if (protocol.form === 'codec' && protocol.definition.scope?.(request) === 'lease') side.dirty = true
@@ -158,7 +161,7 @@ export class Run implements Flushable {
     side.ask({ request, resolve: answered, reject })
     const now = slot.world.now()
     pace.ended(now)
-    if (pace.late(now)) this.#runs.tell()
+    this.#runs.tellLate(now)
   }
 
   #keepAlive(slot: Slot, ms: number): void {
@@ -183,9 +186,8 @@ export class Runs {
   readonly modules: LoadedModules
   /** Publishes what `action` sends. */
   readonly around: (action: () => void) => void
-  /** Tells the caller's side of all that is there. */
-  readonly tell: () => void
   readonly pace: Pace = new Pace()
+  readonly #tell: () => void
   readonly #parcels: Parcels<ResultParcel, InputParcel>
   readonly #writes: Writes
   readonly #maxPayload: number
@@ -193,7 +195,10 @@ export class Runs {
   readonly #runs = new Map<number, Run>()
   #live = 0
 
-  /** @param maxPayload - Of one frame. */
+  /**
+   * @param tell - Tells the caller's side of all that is there.
+   * @param maxPayload - Of one frame.
+   */
   constructor(
     modules: LoadedModules,
     around: (action: () => void) => void,
@@ -204,7 +209,7 @@ export class Runs {
   ) {
     this.modules = modules
     this.around = around
-    this.tell = tell
+    this.#tell = tell
     this.#parcels = parcels
     this.#writes = writes
     this.#maxPayload = maxPayload
@@ -250,6 +255,11 @@ export class Runs {
     } catch {
       return undefined // it cannot be read: `answer` meets that too, and says so
     }
+  }
+
+  /** A handler gives the thread back and goes on later: what has waited for too long is told. */
+  tellLate(now: number): void {
+    if (this.pace.late(now)) this.#tell()
   }
 
   delete(run: Run): void {

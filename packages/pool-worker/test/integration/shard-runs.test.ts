@@ -1,7 +1,7 @@
 /** Handlers in a shard: both halves of the start, requests, cancelling, losses, progress, what the connection is worth afterwards. */
 import { deserialize } from 'node:v8'
 import * as assert from 'uvu/assert'
-import type { CodecProtocol } from '../../src/define.ts'
+import type { ClientProtocol, CodecProtocol } from '../../src/define.ts'
 import { decodeError, PoolError } from '../../src/errors.ts'
 import { Flag, Kind } from '../../src/frame.ts'
 import type { Handler } from '../../src/load.ts'
@@ -206,43 +206,52 @@ test('results of quick handlers are told together; a slow one tells its own and 
   await Promise.all(waiting)
 })
 
-test('a result that waits for others is told when handlers that do not end have held the thread meanwhile', async () => {
-  const world = new ManualWorld(1_000)
-  server = await peer()
-  let begun = 0
-  const open: Record<string, () => void> = {}
-  const gate = (name: string) => new Promise<void>((resolve) => Object.assign(open, { [name]: resolve }))
-  const first = gate('first')
-  const second = gate('second')
-  const bells: string[][] = []
-  const work: Handler = async (_input, { connection }) => {
-    begun++
-    await second
-    bells.push([...it.bells])
-    world.pass(30)
-    await connection.request('and goes on')
-  }
-  const end: Handler = () => {
-    begun++
-    return first
-  }
-  it = await rig({ world, handlers: { quick: () => undefined, end, work } })
-  const names = ['quick', 'end', 'work', 'work', 'work']
-  for (const slot of names.keys()) await it.open(server.port, 1, 2_000, slot)
-  const run = (name: string, slot: number, id: number): Promise<unknown> => {
-    it.send(Kind.EXECUTE, 1, id, '', 0, slot)
-    return it.execute(id, name, undefined)
-  }
-  for (let slot = 1; slot < names.length; slot++) void run(names[slot] as string, slot, 90 + slot) // within its length
-  await until(() => begun === names.length - 1, 'all wait')
-  for (let id = 1; id <= 8; id++) await run('quick', 0, id)
-  await turns()
-  it.bells.length = 0
-  open.first?.()
-  for (let task = 0; task < 9; task++) await undefined
-  open.second?.()
-  for (let task = 0; task < 9; task++) await undefined
-  assert.equal(bells, [['soon'], ['soon', 'told'], ['soon', 'told']])
-})
+/** Of a library that never answers. */
+const silent: ClientProtocol<unknown, unknown, unknown> = {
+  name: 'library',
+  connect: async (connection) => connection.socket(),
+  execute: () => new Promise(() => undefined),
+}
+
+for (const [of, protocol] of Object.entries({ 'of a codec': {}, 'of a library': { client: silent } })) {
+  test(`a result that waits for others is told when handlers that do not end have held the thread meanwhile, ${of}`, async () => {
+    const world = new ManualWorld(1_000)
+    server = await peer()
+    let begun = 0
+    const open: Record<string, () => void> = {}
+    const gate = (name: string) => new Promise<void>((resolve) => Object.assign(open, { [name]: resolve }))
+    const first = gate('first')
+    const second = gate('second')
+    const bells: string[][] = []
+    const work: Handler = async (_input, { connection }) => {
+      begun++
+      await second
+      bells.push([...it.bells])
+      world.pass(30)
+      await connection.request('and goes on')
+    }
+    const end: Handler = () => {
+      begun++
+      return first
+    }
+    it = await rig({ ...protocol, world, handlers: { quick: () => undefined, end, work } })
+    const names = ['quick', 'end', 'work', 'work', 'work']
+    for (const slot of names.keys()) await it.open(server.port, 1, 2_000, slot)
+    const run = (name: string, slot: number, id: number): Promise<unknown> => {
+      it.send(Kind.EXECUTE, 1, id, '', 0, slot)
+      return it.execute(id, name, undefined)
+    }
+    for (let slot = 1; slot < names.length; slot++) void run(names[slot] as string, slot, 90 + slot) // within its length
+    await until(() => begun === names.length - 1, 'all wait')
+    for (let id = 1; id <= 8; id++) await run('quick', 0, id)
+    await turns()
+    it.bells.length = 0
+    open.first?.()
+    for (let task = 0; task < 9; task++) await undefined
+    open.second?.()
+    for (let task = 0; task < 9; task++) await undefined
+    assert.equal(bells, [['soon'], ['soon', 'told'], ['soon', 'told']])
+  })
+}
 
 test.run()
