@@ -87,6 +87,11 @@ test('a warm-up round that does not count, then rounds whose order is turned rou
   assert.equal([stages[0].ratios[0].median, stages[0].ratios[0].reached, stages[0].ratios[0].goalReached], [10, true, false])
 })
 
+test('a stage may warm up for longer than a round takes', async () => {
+  assert.is(await run([counting('slow', { warmUp: 3 })], { rounds: 1 }), 0)
+  assert.equal(log.slice(1, 5), ['slow: hare 21', 'slow: tortoise 21', 'slow: tortoise 7', 'slow: hare 7'])
+})
+
 test('with --assert a ratio that is missed ends with 1, a goal that is missed with 0', async () => {
   const ratios = [{ text: 'as fast', measure: 'speed', of: 'hare', over: 'tortoise', bound: 'least', reach: 11 }] as const
   assert.is(await run([counting('good')], { assert: true }), 0)

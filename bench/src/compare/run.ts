@@ -44,7 +44,7 @@ export async function runScenario(
 }
 
 /** The rounds of each entrant; a first one of each warms up and is not counted. */
-async function measure({ entrants }: Stage, { rounds, roundMs }: RunOptions, label: string, progress: Progress): Promise<Rounds> {
+async function measure({ entrants, warmUp = 1 }: Stage, { rounds, roundMs }: RunOptions, label: string, progress: Progress): Promise<Rounds> {
   const all: Figures[][] = entrants.map(() => [])
   for (let round = 0; round <= rounds; round++) {
     const name = `${label}: ${round === 0 ? 'warm-up' : `round ${round}/${rounds}`}`
@@ -52,7 +52,7 @@ async function measure({ entrants }: Stage, { rounds, roundMs }: RunOptions, lab
       const entrant = entrants[index]
       if (entrant === undefined) continue
       progress.update(`${name}, ${entrant.name}`)
-      const figures = await entrant.round(roundMs)
+      const figures = await entrant.round(round === 0 ? warmUp * roundMs : roundMs)
       if (round > 0) all[index]?.push(figures)
     }
     progress.step(`${name} done`)

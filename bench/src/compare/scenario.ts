@@ -46,6 +46,8 @@ export interface Stage {
   /** The columns of the table; the first is what the scenario is about. */
   readonly measures: readonly Measure[]
   readonly ratios: readonly RatioAim[]
+  /** How many times as long as a round each warms up. Default 1. */
+  readonly warmUp?: number
 }
 
 /** One that takes part, whatever it is written in. */

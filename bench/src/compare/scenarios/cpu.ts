@@ -45,5 +45,6 @@ async function open(context: Context, callers: number): Promise<Stage> {
     missing: [],
     measures: [THROUGHPUT, MAIN_CPU, ALL_CPU, LOOP_DELAY, LATENCY_P50, LATENCY_P99],
     ratios: RATIOS,
+    warmUp: 3, // V8 compiles everything once for each thread that runs it
   }
 }
