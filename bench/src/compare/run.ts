@@ -44,7 +44,12 @@ export async function runScenario(
 }
 
 /** The rounds of each entrant; a first one of each warms up and is not counted. */
-async function measure({ entrants, warmUp = 1 }: Stage, { rounds, roundMs }: RunOptions, label: string, progress: Progress): Promise<Rounds> {
+async function measure(
+  { entrants, warmUp = 1 }: Stage,
+  { rounds, roundMs }: RunOptions,
+  label: string,
+  progress: Progress,
+): Promise<Rounds> {
   const all: Figures[][] = entrants.map(() => [])
   for (let round = 0; round <= rounds; round++) {
     const name = `${label}: ${round === 0 ? 'warm-up' : `round ${round}/${rounds}`}`

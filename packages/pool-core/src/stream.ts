@@ -4,6 +4,7 @@ import { Duplex } from 'node:stream'
 import { Flag, Kind } from '@cenote/pool-worker'
 import type { Line } from './line.ts'
 import type { Link } from './link.ts'
+import { throwLater } from './throw-later.ts'
 
 /** Where the line delivers what concerns its stream. */
 export interface StreamEnd {
@@ -140,11 +141,4 @@ export function openStream(link: Link, line: Line, window: number, closed: (clea
       closed(error === undefined)
     },
   }
-}
-
-/** What a listener throws is an uncaught error of its own: whoever tells it has more to read, for others too. */
-function throwLater(thrown: unknown): void {
-  queueMicrotask(() => {
-    throw thrown
-  })
 }

@@ -1,6 +1,7 @@
 /** A pool's numbers as OpenTelemetry metrics. */
 import type { Attributes, BatchObservableResult, Histogram, Meter, MeterProvider, Observable } from '@opentelemetry/api'
 import type { TimeKind } from '../stats.ts'
+import { throwLater } from '../throw-later.ts'
 import { VERSION } from '../version.ts'
 import type { Inside } from './inside.ts'
 import { ATTRIBUTES, CONNECTION_METRICS, type Metric, OWN_METRICS, SECONDS } from './names.ts'
@@ -29,7 +30,13 @@ export function meterPool(inside: Inside, prefix: string, system: string | undef
     wait: histogram(meter, waitTime, prefix),
     use: histogram(meter, useTime, prefix),
   }
-  const measured = (kind: TimeKind, ms: number): void => times[kind].record(ms / 1000, connection)
+  const measured = (kind: TimeKind, ms: number): void => {
+    try {
+      times[kind].record(ms / 1000, connection)
+    } catch (thrown) {
+      throwLater(thrown) // the coordinator is in the middle of a step
+    }
+  }
   const all = Object.values(observables)
   meter.addBatchObservableCallback(observe, all)
   const deafen = inside.numbers.listen(measured)

@@ -188,4 +188,33 @@ test('what is no pool, and wrong options, are refused by name', async () => {
   assert.match(wrong({ meters: false }), /options\.meters: is unknown/)
 })
 
+test('what a histogram throws is an uncaught error of its own, and the pool goes on', async () => {
+  const thrown = new Error('thrown by record')
+  const { provider } = collectMetrics()
+  const meter = provider.getMeter('cenote')
+  meter.createHistogram = () => ({
+    record() {
+      throw thrown
+    },
+  })
+  const uncaught: unknown[] = []
+  const hear = (error: unknown): void => void uncaught.push(error)
+  process.on('uncaughtException', hear)
+  try {
+    const pool = await open()
+    instrument(pool, { meterProvider: { getMeter: () => meter } })
+    const leases = [await pool.acquire(), await pool.acquire()]
+    const waiting = Promise.all([pool.acquire(), pool.request('one')])
+    for (const lease of leases) lease.release()
+    const [lease, reply] = await waiting
+    assert.is(reply, 'one')
+    lease.release()
+    await atRest(pool)
+    assert.ok(uncaught.length > 0)
+    assert.ok(uncaught.every((error) => error === thrown))
+  } finally {
+    process.off('uncaughtException', hear)
+  }
+})
+
 test.run()
