@@ -61,6 +61,7 @@ export class Run implements Flushable {
   refuse(error: PoolError): void {
     if (this.#begun || this.refused !== undefined) return
     this.refused = error
+    this.#runs.left()
     const { slot } = this
     this.slot = undefined
     slot?.runEnded(this.callId)
@@ -111,6 +112,7 @@ export class Run implements Flushable {
   #end(slot: Slot, result: Settled<unknown>): void {
     this.#over = true
     this.#runs.pace.ended(slot.world.now())
+    this.#runs.left()
     this.#runs.delete(this)
     const whole = this.#runs.whole(slot, result)
     if (whole === undefined) this.#runs.answer(this.callId, result)
@@ -262,8 +264,12 @@ export class Runs {
     if (this.pace.late(now)) this.#tell()
   }
 
-  delete(run: Run): void {
+  /** A handler has ended, or will never begin. */
+  left(): void {
     this.#live--
+  }
+
+  delete(run: Run): void {
     this.#runs.delete(run.callId)
   }
 

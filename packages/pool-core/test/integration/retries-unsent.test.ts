@@ -1,8 +1,10 @@
-/** An exclusive request that waits behind a heart-beat: nothing of it was sent, so it moves as often as `retryStale` allows, whatever was wrong. */
+/** What was not sent moves as often as `retryStale` allows: a request behind a heart-beat, a handler whose connection has died with all others. */
 import type { Socket } from 'node:net'
-import { PoolError, protocolAt } from '@cenote/pool-core'
+import { setImmediate } from 'node:timers/promises'
+import { handlersAt, line, PoolError, protocolAt } from '@cenote/pool-core'
 import * as assert from 'uvu/assert'
 import { rejects, suite, until } from '../../../pool-worker/test/kit/kit.ts'
+import type * as oracleHandlers from '../fixtures/oracle-handlers.ts'
 import type * as sessionProtocol from '../fixtures/session-protocol.ts'
 import { atRest, closing, startPeer } from '../support/peers.ts'
 import { createPool } from '../support/pools.ts'
@@ -73,5 +75,37 @@ for (const [how, end, cause] of ENDS) {
     })
   }
 }
+
+test('a handler goes on to a new connection when all idle ones were ended at once: their shard tells of all together', async () => {
+  const accepted = new Set<Socket>()
+  const peer = await kept(
+    startPeer((socket) => {
+      accepted.add(socket)
+      socket.on('close', () => accepted.delete(socket))
+      socket.pipe(socket)
+    }),
+  )
+  const handlers = handlersAt<typeof oracleHandlers>(new URL('../fixtures/oracle-handlers.js', import.meta.url))
+  const protocol = line()
+  const pool = await kept(
+    createPool({ endpoint: peer.endpoint, shards: 1, maxConnections: CONNECTIONS, retryStale: 1, handlers, protocol }),
+  )
+  for (let round = 0; round < 10; round++) {
+    const leases = await Promise.all(Array.from({ length: CONNECTIONS }, () => pool.acquire()))
+    for (const lease of leases) lease.release()
+    await until(() => accepted.size === CONNECTIONS, 'the server has them all')
+    const words = new Int32Array(new SharedArrayBuffer(8))
+    const blocking = pool.handlers.blockAtOnce(words)
+    await until(() => Atomics.load(words, 1) === 1, 'it blocks its thread')
+    for (const socket of accepted) socket.destroy()
+    await until(() => accepted.size === 0, 'all are ended')
+    const asked = pool.handlers.ask(`round ${round}`)
+    await setImmediate() // it is in the ring
+    Atomics.store(words, 0, 1)
+    Atomics.notify(words, 0)
+    assert.is(await asked, `round ${round}`)
+    await blocking
+  }
+})
 
 test.run()
