@@ -61,7 +61,7 @@ export class Run implements Flushable {
   refuse(error: PoolError): void {
     if (this.#begun || this.refused !== undefined) return
     this.refused = error
-    this.#runs.left()
+    this.#runs.left(this.#admitted)
     const { slot } = this
     this.slot = undefined
     slot?.runEnded(this.callId)
@@ -71,6 +71,7 @@ export class Run implements Flushable {
   /** A poll phase has passed since EXECUTE was seen: had the peer ended the idle connection, that would be known by now. */
   flush(): void {
     this.#admitted = true
+    if (this.refused === undefined) this.#runs.admitted++
     this.#runs.around(() => this.proceed())
   }
 
@@ -112,7 +113,7 @@ export class Run implements Flushable {
   #end(slot: Slot, result: Settled<unknown>): void {
     this.#over = true
     this.#runs.pace.ended(slot.world.now())
-    this.#runs.left()
+    this.#runs.left(true)
     this.#runs.delete(this)
     const whole = this.#runs.whole(slot, result)
     if (whole === undefined) this.#runs.answer(this.callId, result)
@@ -189,6 +190,8 @@ export class Runs {
   /** Publishes what `action` sends. */
   readonly around: (action: () => void) => void
   readonly pace: Pace = new Pace()
+  /** How many of the live ones may have the thread at any time: the others begin at the end of a turn. */
+  admitted = 0
   readonly #tell: () => void
   readonly #parcels: Parcels<ResultParcel, InputParcel>
   readonly #writes: Writes
@@ -265,8 +268,9 @@ export class Runs {
   }
 
   /** A handler has ended, or will never begin. */
-  left(): void {
+  left(admitted: boolean): void {
     this.#live--
+    if (admitted) this.admitted--
   }
 
   delete(run: Run): void {

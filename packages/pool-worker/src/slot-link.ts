@@ -222,13 +222,18 @@ export class ShardLink implements Outlet, Turning {
     this.#tell()
   }
 
+  /** A handler may have the thread before the caller's side is told. One that waits for the end of this turn begins after that. */
+  get #mayBeHeldUp(): boolean {
+    return (this.#shard.turns.ending ? this.runs.live : this.runs.admitted) > 0
+  }
+
   /** DONE was sent: the caller's side is told now, at the end of the turn, or with the results of other handlers. */
   #ended(): void {
     const { pace, live } = this.runs
     const now = this.#shard.world.now()
     this.#stayAwake()
     pace.hold(now)
-    if (live > 0 && !pace.mayHold(live, now)) this.#tell()
+    if (this.#mayBeHeldUp && !pace.mayHold(live, now)) this.#tell()
   }
 
   readonly #tell = (): void => {
@@ -243,8 +248,8 @@ export class ShardLink implements Outlet, Turning {
    * for long.
    */
   readonly #ring = (): void => {
-    const { pace, live } = this.runs
-    if (live > 0) {
+    const { pace } = this.runs
+    if (this.#mayBeHeldUp) {
       if (!pace.even) return this.#bell.ring()
       pace.wait(this.#shard.world.now())
     }

@@ -22,6 +22,7 @@ export class Turns {
   readonly #world: World
   readonly #links = new Set<Turning>()
   #armed = false
+  #ending = false
 
   constructor(world: World) {
     this.#world = world
@@ -34,6 +35,11 @@ export class Turns {
 
   remove(link: Turning): void {
     this.#links.delete(link)
+  }
+
+  /** The other sides were told of this turn: of what comes now they are told at the end of the next. */
+  get ending(): boolean {
+    return this.#ending
   }
 
   /** This turn ends here, or the next if this is an end already. */
@@ -51,10 +57,12 @@ export class Turns {
   readonly #end = (): void => {
     this.#armed = false
     for (const link of this.#links) link.show()
+    this.#ending = true
     this.writes.beginEnd()
     for (const link of this.#links) link.read()
     this.writes.write()
     for (const link of this.#links) link.read()
+    this.#ending = false
     let more = this.writes.end()
     for (const link of this.#links) if (!link.rest()) more = true
     if (more) this.arm()

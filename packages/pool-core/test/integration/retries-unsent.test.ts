@@ -76,7 +76,7 @@ for (const [how, end, cause] of ENDS) {
   }
 }
 
-test('a handler goes on to a new connection when all idle ones were ended at once: their shard tells of all together', async () => {
+test('handlers go on to new connections when all idle ones were ended at once: their shard tells of all together', async () => {
   const accepted = new Set<Socket>()
   const peer = await kept(
     startPeer((socket) => {
@@ -99,11 +99,11 @@ test('a handler goes on to a new connection when all idle ones were ended at onc
     await until(() => Atomics.load(words, 1) === 1, 'it blocks its thread')
     for (const socket of accepted) socket.destroy()
     await until(() => accepted.size === 0, 'all are ended')
-    const asked = pool.handlers.ask(`round ${round}`)
-    await setImmediate() // it is in the ring
+    const asked = ['one', 'two', 'three'].map((text) => pool.handlers.ask(text))
+    await setImmediate() // they are in the ring
     Atomics.store(words, 0, 1)
     Atomics.notify(words, 0)
-    assert.is(await asked, `round ${round}`)
+    assert.equal(await Promise.all(asked), ['one', 'two', 'three'], `round ${round}`)
     await blocking
   }
 })
