@@ -10,7 +10,7 @@
 #include "common.h"
 #include <stdint.h>
 
-enum { REQUEST_BYTES = 8, LENGTH_BYTES = 4, EVENTS = 256, READ_BYTES = 4096 };
+enum { REQUEST_BYTES = 8, LENGTH_BYTES = 4, READ_BYTES = 4096 };
 
 /* A reply with its length before it, as it goes out. */
 struct reply {
@@ -124,42 +124,24 @@ static int take(struct connection *connection) {
   return answer(connection);
 }
 
-static void on_connect(int listener) {
-  for (;;) {
-    int fd = accept(listener, NULL, NULL);
-    if (fd < 0 && (errno == EMFILE || errno == ENFILE)) fail("accept (see ulimit -n)");
-    if (fd < 0 && not_now()) return;
-    if (fd < 0) continue; /* a client that went away before it was accepted */
-    struct connection *connection = calloc(1, sizeof *connection);
-    if (connection == NULL) fail("calloc");
-    set_up(fd);
-    connection->fd = fd;
-    watch(epoll, EPOLL_CTL_ADD, fd, EPOLLIN, connection);
-  }
+static void on_connect(int fd) {
+  struct connection *connection = calloc(1, sizeof *connection);
+  if (connection == NULL) fail("calloc");
+  connection->fd = fd;
+  watch(epoll, EPOLL_CTL_ADD, fd, EPOLLIN, connection);
+}
+
+static void on_ready(void *source, uint32_t events) {
+  struct connection *connection = source;
+  if ((events & EPOLLOUT && !answer(connection)) || (events & ~EPOLLOUT && !take(connection))) drop(connection);
 }
 
 int main(int argc, char **argv) {
-  static struct epoll_event events[EVENTS];
-  int input = STDIN_FILENO; /* known by its address, as the listener is */
   if (argc != 2) {
     fprintf(stderr, "usage: answer-server <file>\n");
     return 2;
   }
   load(argv[1]);
-  epoll = start_watching(&input);
-  int listener = start_listening();
-  watch(epoll, EPOLL_CTL_ADD, listener, EPOLLIN, &listener);
-  for (;;) {
-    int count = epoll_wait(epoll, events, EVENTS, -1);
-    if (count < 0 && errno != EINTR) fail("epoll_wait");
-    for (int index = 0; index < count; index++) {
-      void *source = events[index].data.ptr;
-      struct connection *connection = source;
-      char ignored[64];
-      if (source == &input) {
-        if (read(input, ignored, sizeof ignored) <= 0) return 0;
-      } else if (source == &listener) on_connect(listener);
-      else if ((events[index].events & EPOLLOUT && !answer(connection)) || (events[index].events & ~EPOLLOUT && !take(connection))) drop(connection);
-    }
-  }
+  serve(&epoll, on_connect, on_ready);
+  return 0;
 }

@@ -1,4 +1,4 @@
-/* What the programs share: errors that end them, and sockets set up for epoll. */
+/* What the programs share: errors that end them, sockets set up for epoll, and the loop of a server. */
 #ifndef CENOTE_COMMON_H
 #define CENOTE_COMMON_H
 
@@ -65,6 +65,42 @@ static inline int start_listening(void) {
   printf("%d\n", ntohs(address.sin_port));
   fflush(stdout);
   return listener;
+}
+
+static inline void accept_all(int listener, void (*connected)(int fd)) {
+  for (;;) {
+    int fd = accept(listener, NULL, NULL);
+    if (fd < 0 && not_now()) return;
+    if (fd < 0 && errno == ECONNABORTED) continue; /* a client that went away before it was accepted */
+    if (fd < 0) fail(errno == EMFILE || errno == ENFILE ? "accept (see ulimit -n)" : "accept");
+    set_up(fd);
+    connected(fd);
+  }
+}
+
+/*
+ * Listens until standard input ends. `connected` is told of each client and watches it; `ready` is given what it watched the client with, and
+ * the events. `epoll` is set before either is called.
+ */
+static inline void serve(int *epoll, void (*connected)(int fd), void (*ready)(void *client, uint32_t events)) {
+  enum { EVENTS = 512 };
+  static struct epoll_event events[EVENTS];
+  int input = STDIN_FILENO; /* known by its address, as the listener is */
+  *epoll = start_watching(&input);
+  int listener = start_listening();
+  watch(*epoll, EPOLL_CTL_ADD, listener, EPOLLIN, &listener);
+  for (;;) {
+    int count = epoll_wait(*epoll, events, EVENTS, -1);
+    if (count < 0 && errno != EINTR) fail("epoll_wait");
+    for (int index = 0; index < count; index++) {
+      void *source = events[index].data.ptr;
+      char ignored[64];
+      if (source == &input) {
+        if (read(input, ignored, sizeof ignored) <= 0) return;
+      } else if (source == &listener) accept_all(listener, connected);
+      else ready(source, events[index].events);
+    }
+  }
 }
 
 #endif

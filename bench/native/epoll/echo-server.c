@@ -4,7 +4,7 @@
  */
 #include "common.h"
 
-enum { CHUNK = 256 * 1024, EVENTS = 512 };
+enum { CHUNK = 256 * 1024 };
 
 /* A client. While `left` bytes of what it sent wait for room in its socket, nothing more is read from it. */
 struct client {
@@ -62,36 +62,21 @@ static void on_room(struct client *client) {
   watch(epoll, EPOLL_CTL_MOD, client->fd, EPOLLIN, client);
 }
 
-static void on_connect(int listener) {
-  for (;;) {
-    int fd = accept(listener, NULL, NULL);
-    if (fd < 0 && not_now()) return;
-    if (fd < 0 && errno == ECONNABORTED) continue; /* a client that went away before it was accepted */
-    if (fd < 0) fail(errno == EMFILE ? "accept (see ulimit -n)" : "accept");
-    struct client *client = calloc(1, sizeof *client);
-    if (client == NULL) fail("calloc");
-    set_up(fd);
-    client->fd = fd;
-    watch(epoll, EPOLL_CTL_ADD, fd, EPOLLIN, client);
-  }
+static void on_connect(int fd) {
+  struct client *client = calloc(1, sizeof *client);
+  if (client == NULL) fail("calloc");
+  client->fd = fd;
+  watch(epoll, EPOLL_CTL_ADD, fd, EPOLLIN, client);
+}
+
+static void on_ready(void *source, uint32_t events) {
+  struct client *client = source;
+  (void)events; /* it is watched for one thing at a time */
+  if (client->waiting != NULL) on_room(client);
+  else on_readable(client);
 }
 
 int main(void) {
-  static struct epoll_event events[EVENTS];
-  int input = STDIN_FILENO; /* known by its address, as the listener is */
-  epoll = start_watching(&input);
-  int listener = start_listening();
-  watch(epoll, EPOLL_CTL_ADD, listener, EPOLLIN, &listener);
-  for (;;) {
-    int count = epoll_wait(epoll, events, EVENTS, -1);
-    if (count < 0 && errno != EINTR) fail("epoll_wait");
-    for (int index = 0; index < count; index++) {
-      void *source = events[index].data.ptr;
-      if (source == &input) {
-        if (read(input, chunk, CHUNK) <= 0) return 0;
-      } else if (source == &listener) on_connect(listener);
-      else if (((struct client *)source)->waiting != NULL) on_room(source);
-      else on_readable(source);
-    }
-  }
+  serve(&epoll, on_connect, on_ready);
+  return 0;
 }

@@ -301,7 +301,7 @@ export class Dispatch {
     })
   }
 
-  /** A connection may stay idle no longer than so many milliseconds: the next sweep is in time for it. */
+  /** A connection may stay idle no longer than so many milliseconds, which are not Infinity: the next sweep is in time for it. */
   sweepWithin(ms: number): void {
     this.#world.insist()
     if (this.#cancelSweep !== undefined && this.#sweepAt <= this.#world.now() + ms) return

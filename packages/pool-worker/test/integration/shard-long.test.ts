@@ -65,18 +65,19 @@ test('a shard whose long replies nobody takes stops reading, and goes on when th
   }
 })
 
-/** A framer of user's that is right, but says nonsense of what is missing. */
-function lying(missing: () => number): CodecProtocol<unknown, unknown> {
+/** Length-prefixed bytes by a framer of a user's. */
+function framedBy(
+  wrap: (framer: Framer) => Framer,
+  more: Partial<CodecProtocol<Uint8Array, Buffer>> = {},
+): CodecProtocol<unknown, unknown> {
   const { encode, decode, createFramer } = lengthPrefixedCodec()
-  const codec: Codec<Uint8Array, Buffer> = {
-    encode,
-    decode,
-    createFramer(): Framer {
-      const framer = createFramer()
-      return { push: (chunk: Buffer, emit: Emit) => framer.push(chunk, emit), atBoundary: () => framer.atBoundary(), missing }
-    },
-  }
-  return { name: 'lying', pipelining: 64, codec: () => codec } as unknown as CodecProtocol<unknown, unknown> // of bytes, as the test sends them
+  const codec: Codec<Uint8Array, Buffer> = { encode, decode, createFramer: () => wrap(createFramer()) }
+  return { name: 'framed', pipelining: 64, codec: () => codec, ...more } as unknown as CodecProtocol<unknown, unknown> // of bytes, as the test sends them
+}
+
+/** One that is right, but says nonsense of what is missing. */
+function lying(missing: () => number): CodecProtocol<unknown, unknown> {
+  return framedBy((framer) => ({ push: (chunk, emit) => framer.push(chunk, emit), atBoundary: () => framer.atBoundary(), missing }))
 }
 
 for (const [what, value] of [
@@ -116,21 +117,14 @@ function lanes(): [Lane, Lane] {
 }
 
 test('a framer that stands between frames only when it has seen the next one gets its long frames right too', async () => {
-  const { encode, decode, createFramer } = lengthPrefixedCodec()
-  const codec: Codec<Uint8Array, Buffer> = {
-    encode,
-    decode,
-    createFramer(): Framer {
-      const framer = createFramer()
-      let any = false
-      const push = (chunk: Buffer, emit: Emit): void => {
-        any = true
-        framer.push(chunk, emit)
-      }
-      return { push, atBoundary: () => !any, missing: () => framer.missing?.() ?? 0 }
-    },
-  }
-  const protocol = { name: 'unsure', pipelining: 64, codec: () => codec } as unknown as CodecProtocol<unknown, unknown> // as above
+  const protocol = framedBy((framer) => {
+    let any = false
+    const push = (chunk: Buffer, emit: Emit): void => {
+      any = true
+      framer.push(chunk, emit)
+    }
+    return { push, atBoundary: () => !any, missing: () => framer.missing?.() ?? 0 }
+  })
   await begin({ codec: protocol, lanes: lanes() })
   await it.open(server.port)
   ask(20)
@@ -138,22 +132,17 @@ test('a framer that stands between frames only when it has seen the next one get
 })
 
 test('what a protocol keeps of a long push that is delivered stays its own', async () => {
-  const { encode, decode, createFramer } = lengthPrefixedCodec()
   const kept: Buffer[] = []
-  const codec: Codec<Uint8Array, Buffer> = {
-    encode,
-    decode,
-    createFramer(): Framer {
-      const framer = createFramer()
-      const push = (chunk: Buffer, emit: Emit): void => framer.push(chunk, (start, end) => emit(start, end, 'push'))
-      return { push, atBoundary: () => framer.atBoundary(), missing: () => framer.missing?.() ?? 0 }
-    },
-  }
+  const asPush = (framer: Framer): Framer => ({
+    push: (chunk, emit) => framer.push(chunk, (start, end) => emit(start, end, 'push')),
+    atBoundary: () => framer.atBoundary(),
+    missing: () => framer.missing?.() ?? 0,
+  })
   const push = (value: Buffer): 'deliver' => {
     kept.push(value)
     return 'deliver'
   }
-  const protocol = { name: 'pushing', pipelining: 64, codec: () => codec, push } as unknown as CodecProtocol<unknown, unknown> // as above
+  const protocol = framedBy(asPush, { push })
   await begin({ codec: protocol, lanes: lanes() })
   await it.open(server.port)
   ask(1)
