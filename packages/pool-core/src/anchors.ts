@@ -1,5 +1,5 @@
 /** How a lease is noticed that its holder has forgotten: the garbage collector tells of its anchor. */
-import { Hold } from './hold.ts'
+import type { Hold } from './hold.ts'
 
 /** What a lease has while it is held: with the one, the other is collected. */
 export interface Anchor {
@@ -22,13 +22,16 @@ export class Anchors {
   /** The one that was given back last. */
   #last: Anchor | undefined = undefined
   readonly #registry: FinalizationRegistry<Mark>
+  readonly #hold: () => Hold
   readonly #keepsHolds: boolean
 
   /**
+   * @param hold - Makes one.
    * @param lost - Told of each lease that was collected with its anchor.
    * @param watched - Whether somebody looks at holds that are over.
    */
-  constructor(lost: (hold: Hold) => void, watched = false) {
+  constructor(hold: () => Hold, lost: (hold: Hold) => void, watched = false) {
+    this.#hold = hold
     this.#keepsHolds = !watched
     this.#registry = new FinalizationRegistry(({ hold }) => {
       if (!hold.released) lost(hold)
@@ -47,13 +50,13 @@ export class Anchors {
   giveBack(anchor: Anchor): void {
     const { mark } = anchor
     if (this.#keepsHolds && mark.hold.plain) mark.hold.line = undefined
-    else mark.hold = new Hold()
+    else mark.hold = this.#hold()
     if (this.#last === undefined) this.#last = anchor
     else this.#free.push(anchor)
   }
 
   #make(): Anchor {
-    const anchor: Anchor = { mark: { hold: new Hold() } }
+    const anchor: Anchor = { mark: { hold: this.#hold() } }
     this.#registry.register(anchor, anchor.mark)
     return anchor
   }

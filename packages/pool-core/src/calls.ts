@@ -4,14 +4,20 @@ import type { Waiter, WaiterKind } from './books/pending.ts'
 import type { Slot } from './books/slots.ts'
 import type { Lease } from './lease.ts'
 import type { Outcomes } from './outcomes.ts'
+import type { Captured } from './overdue.ts'
 import { withOutcome } from './refusals.ts'
 import type { Run } from './runs.ts'
 import type { SignalWatch } from './signals.ts'
 import type { CallTrace } from './telemetry/traces.ts'
 
+/** Who makes a lease of the connection that a call was granted, and gives it that. */
+export interface Lender {
+  lend(call: Call, slot: Slot): void
+}
+
 /**
  * One wait. As a 'request' it takes a place on a shared connection, or goes over its lease; as a 'lease' it waits for a
- * connection of its own and resolves with its slot. It settles once; the place it took may be owed longer.
+ * connection of its own and resolves with its slot, or with what its lender makes of that. It settles once; the place it took may be owed longer.
  */
 export class Call implements Waiter, Timed {
   readonly kind: WaiterKind
@@ -51,6 +57,10 @@ export class Call implements Waiter, Timed {
   trace: CallTrace | undefined = undefined
   /** Where its end is counted, if it is a caller's own. */
   outcomes: Outcomes | undefined = undefined
+  /** For a caller's own lease. */
+  lender: Lender | undefined = undefined
+  /** Where that was asked for, if it is looked for. */
+  stack: Captured | undefined = undefined
   timeoutMs: number
 
   readonly request: unknown
@@ -86,13 +96,24 @@ export class Call implements Waiter, Timed {
 
   resolve(value: unknown): void {
     Call.#end(this)
-    if (this.outcomes !== undefined) this.outcomes.succeeded++
-    this.#resolve(value as never) // the promise was made by whoever knows the type
+    if (this.lender === undefined) this.give(value)
+    else this.lender.lend(this, value as Slot) // what a lease waits for
   }
 
   reject(error: unknown): void {
     Call.#end(this)
-    this.outcomes?.rejected(error)
+    this.refuse(error)
+  }
+
+  /** It waits no more: its caller gets what he asked for. */
+  give(value: unknown): void {
+    if (this.outcomes !== undefined) this.outcomes.succeeded++
+    this.#resolve(value as never) // the promise was made by whoever knows the type
+  }
+
+  /** It waits no more: its caller is told why it was in vain. */
+  refuse(error: unknown): void {
+    this.outcomes?.rejected(error, this.watch?.signal)
     const untrue = this.sentBefore && PoolError.is(error) && error.outcome === 'not-sent'
     this.#reject(untrue ? withOutcome(error, 'maybe-executed') : error)
   }

@@ -2,6 +2,7 @@
 import { AsyncResource } from 'node:async_hooks'
 import { PoolError } from '@cenote/pool-worker'
 import type { Call } from './calls.ts'
+import type { Leasing } from './leasing.ts'
 import type { Line } from './line.ts'
 import type { LostSignal } from './lost-signal.ts'
 import type { Watch } from './overdue.ts'
@@ -38,6 +39,8 @@ class Extras {
  * is collected, and its connection comes back. Only a call in flight, an open stream and a listener of pushes keep the lease itself.
  */
 export class Hold {
+  /** Who has lent it. */
+  readonly leasing: Leasing
   /** Its connection; undefined once that has died, and while it is given another. */
   line: Line | undefined = undefined
   /** When it was granted, in the world's milliseconds. */
@@ -53,6 +56,10 @@ export class Hold {
   /** Why its connection is gone, if it is. */
   lostBy: PoolError | undefined = undefined
   #extras: Extras | undefined = undefined
+
+  constructor(leasing: Leasing) {
+    this.leasing = leasing
+  }
 
   /** A lease begins: the first that it is of, or the next after one that was plain. */
   begin(line: Line, grantedAt: number, priority: number, moves: number): void {
@@ -182,6 +189,3 @@ export class Hold {
     return hold.#extras
   }
 }
-
-/** What a lease has that is over, when its own hold has gone on to another. */
-export const OVER: Hold = new Hold()

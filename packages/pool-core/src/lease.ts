@@ -3,12 +3,13 @@ import type { Duplex } from 'node:stream'
 import { badOption, PoolError } from '@cenote/pool-worker'
 import type { Anchor } from './anchors.ts'
 import { checkCallOptions, type WaitOptions } from './call-options.ts'
-import { type Hold, OVER } from './hold.ts'
-import type { Leasing } from './leasing.ts'
+import type { Hold } from './hold.ts'
+import { describeConnection } from './holders.ts'
 import type { Line } from './line.ts'
 import { LostSignal } from './lost-signal.ts'
 import type { ReleaseOptions } from './option-types.ts'
 import { checkReleaseOptions } from './options.ts'
+import { connectionLost } from './refusals.ts'
 
 /** What a lease says of its connection. */
 export interface ConnectionInfo {
@@ -45,20 +46,20 @@ export class Lease<Req = unknown, Rep = unknown> {
     Object.defineProperty(Lease.prototype, 'then', { value: undefined })
   }
 
-  readonly #leasing: Leasing
+  /** Of those who asked for it: a field for it would make each lease dearer. */
+  static readonly #signals: WeakMap<Lease, LostSignal> = new WeakMap()
+
   #hold: Hold
   /** What it had when it was released. */
   #line: Line | undefined
   /** Collected with the lease, unless it was given back: so one that was forgotten is noticed. */
   #anchor: Anchor | undefined
-  #lostSignal: LostSignal | undefined
 
   /** @internal */
-  constructor(leasing: Leasing, hold: Hold, anchor: Anchor) {
-    this.#leasing = leasing
+  constructor(hold: Hold, anchor: Anchor) {
     this.#hold = hold
     this.#anchor = anchor
-    this.#line = this.#lostSignal = undefined
+    this.#line = undefined
   }
 
   /**
@@ -74,11 +75,12 @@ export class Lease<Req = unknown, Rep = unknown> {
    * await pool.use((lease) => setTimeout(10, undefined, { signal: lease.signal })) // waits no longer than the connection lives
    */
   get signal(): AbortSignal {
-    if (this.#lostSignal === undefined) {
-      this.#lostSignal = new LostSignal(this, (some) => this.#hold.heed(this, some))
-      this.#hold.warn(this.#lostSignal)
-    }
-    return this.#lostSignal.signal
+    const known = Lease.#signals.get(this)
+    if (known !== undefined) return known.signal
+    const made = new LostSignal(this, (some) => this.#hold.heed(this, some))
+    Lease.#signals.set(this, made)
+    this.#hold.warn(made)
+    return made.signal
   }
 
   /**
@@ -94,7 +96,9 @@ export class Lease<Req = unknown, Rep = unknown> {
    * console.log(lease.connection.uses) // 1
    */
   get connection(): ConnectionInfo {
-    return this.#leasing.connectionInfo(this.#hold, this.#line)
+    const { line = this.#line, lostBy, expired } = this.#hold
+    if (line !== undefined) return describeConnection(line)
+    throw expired ? this.#hold.over() : connectionLost('the connection of this lease has died', 'not-sent', lostBy)
   }
 
   /**
@@ -117,8 +121,8 @@ export class Lease<Req = unknown, Rep = unknown> {
       if (this.#hold.released) throw this.#hold.over()
       if (this.#hold.line?.stream !== undefined)
         throw new PoolError('BAD_REQUEST', 'this lease is a stream', { phase: 'send', outcome: 'not-sent' })
-      if (this.#leasing.changes(request)) this.#hold.dirty = true
-      return this.#leasing.request(this as Lease, request, checked) as Promise<Rep> // typed where the pool is
+      if (this.#hold.leasing.changes(request)) this.#hold.dirty = true
+      return this.#hold.leasing.request(this as Lease, request, checked) as Promise<Rep> // typed where the pool is
     } catch (error) {
       return Promise.reject(error)
     }
@@ -146,7 +150,7 @@ export class Lease<Req = unknown, Rep = unknown> {
    */
   stream(): Duplex {
     if (this.#hold.released) throw this.#hold.over()
-    return this.#leasing.stream(this as Lease)
+    return this.#hold.leasing.stream(this as Lease)
   }
 
   /**
@@ -189,9 +193,9 @@ export class Lease<Req = unknown, Rep = unknown> {
    */
   release(options?: ReleaseOptions): void {
     if (Lease.#ended(this.#hold)) return
-    if (options === undefined) return this.#leasing.release(this as Lease, false)
+    if (options === undefined) return this.#hold.leasing.release(this as Lease, false)
     const { reusable, keepAliveMs } = checkReleaseOptions(options, 'options')
-    this.#leasing.release(this as Lease, reusable === true, keepAliveMs)
+    this.#hold.leasing.release(this as Lease, reusable === true, keepAliveMs)
   }
 
   /**
@@ -208,12 +212,12 @@ export class Lease<Req = unknown, Rep = unknown> {
    */
   destroy(error?: Error): void {
     if (Lease.#ended(this.#hold)) return
-    this.#leasing.destroy(this as Lease, error)
+    this.#hold.leasing.destroy(this as Lease, error)
   }
 
   /** Releases, unless that has been done. */
   [Symbol.dispose](): void {
-    if (!this.#hold.released) this.#leasing.release(this as Lease, false)
+    if (!this.#hold.released) this.#hold.leasing.release(this as Lease, false)
   }
 
   /** Releases, unless that has been done. */
@@ -238,7 +242,7 @@ export class Lease<Req = unknown, Rep = unknown> {
     this.#anchor = undefined
     if (this.#hold.plain) {
       this.#line = this.#hold.line
-      this.#hold = OVER
+      this.#hold = this.#hold.leasing.over
     }
     return anchor
   }

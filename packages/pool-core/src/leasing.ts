@@ -4,12 +4,12 @@ import { PoolError } from '@cenote/pool-worker'
 import { Anchors } from './anchors.ts'
 import type { Slot } from './books/slots.ts'
 import type { CallOptions } from './call-options.ts'
-import { Call } from './calls.ts'
+import { Call, type Lender } from './calls.ts'
 import type { Clock } from './clock.ts'
 import type { Dispatch } from './dispatch.ts'
-import type { Hold } from './hold.ts'
+import { Hold } from './hold.ts'
 import type { Language } from './language.ts'
-import { type ConnectionInfo, Lease } from './lease.ts'
+import { Lease } from './lease.ts'
 import type { Line } from './line.ts'
 import type { Settings } from './options.ts'
 import type { Outcomes } from './outcomes.ts'
@@ -20,20 +20,26 @@ import { openStream } from './stream.ts'
 import { acquireChannel, follow, observed, requestChannel } from './telemetry/channels.ts'
 import type { CallTrace } from './telemetry/traces.ts'
 
-export class Leasing {
+export class Leasing implements Lender {
   readonly #settings: Settings
   readonly #world: Clock
   readonly #language: Language
   readonly #dispatch: Dispatch
   readonly #anchors: Anchors
   readonly #overdue: Overdue
+  /** What a lease has that is over, when its own hold has gone on to another. */
+  readonly over: Hold = new Hold(this)
 
   constructor(settings: Settings, world: Clock, language: Language, dispatch: Dispatch) {
     this.#settings = settings
     this.#world = world
     this.#language = language
     this.#dispatch = dispatch
-    this.#anchors = new Anchors((hold) => this.#collected(hold), dispatch.nesting !== undefined)
+    this.#anchors = new Anchors(
+      () => new Hold(this),
+      (hold) => this.#collected(hold),
+      dispatch.nesting !== undefined,
+    )
     this.#overdue = new Overdue(settings, world, dispatch.events, dispatch.describe, (hold, error) => this.#expired(hold, error))
   }
 
@@ -78,29 +84,29 @@ export class Leasing {
    * @param outcomes - Where it is counted, if it is its caller's whole call.
    */
   #wait(options: CallOptions, since: number, moves: number, trace?: CallTrace, stack?: Captured, outcomes?: Outcomes): Promise<Lease> {
-    const priority = options.priority ?? 0
-    const timeoutMs = options.timeoutMs ?? this.#settings.acquireTimeoutMs
     return new Promise<Lease>((resolve, reject) => {
-      const lend = (lease: Lease): void => {
-        if (outcomes !== undefined) outcomes.succeeded++
-        resolve(lease)
-      }
-      const refused = (error: unknown): void => {
-        outcomes?.rejected(error, options.signal)
-        reject(error)
-      }
-      const granted = (slot: Slot): void => {
-        const line = this.#dispatch.lineOf(slot)
-        const lease = this.#lend(line, this.#world.justNow(), priority, moves, stack)
-        if (outcomes === undefined || !this.#dispatch.link(line).reading) return lend(lease)
-        queueMicrotask(() => this.#outlive(lease, timeoutMs, options.signal, since).then(lend, refused))
-      }
-      const call = new Call('lease', timeoutMs, granted, refused)
-      call.priority = priority
+      const call = new Call('lease', options.timeoutMs ?? this.#settings.acquireTimeoutMs, resolve, reject)
+      call.lender = this
+      call.priority = options.priority ?? 0
       call.moves = moves
       call.trace = trace
+      call.stack = stack
+      call.outcomes = outcomes
       const now = outcomes === undefined ? this.#world.now() : since // whoever waits a second time began long ago
       if (this.#dispatch.waits.begin(call, options.signal, since)) this.#dispatch.enter(call, now)
+    })
+  }
+
+  /** Whoever waited was granted a connection. */
+  lend(call: Call, slot: Slot): void {
+    const line = this.#dispatch.lineOf(slot)
+    const lease = this.#lend(line, this.#world.justNow(), call.priority, call.moves, call.stack)
+    if (call.outcomes === undefined || !this.#dispatch.link(line).reading) return call.give(lease)
+    queueMicrotask(() => {
+      this.#outlive(lease, call).then(
+        () => call.give(lease),
+        (error) => call.refuse(error),
+      )
     })
   }
 
@@ -108,15 +114,15 @@ export class Leasing {
    * A connection that was granted while its shard is listened to may die in this very turn. Whoever waited gets one that was alive in it,
    * within one wait.
    */
-  async #outlive(lease: Lease, timeoutMs: number, signal: AbortSignal | undefined, since: number): Promise<Lease> {
+  async #outlive(lease: Lease, call: Call): Promise<void> {
     const { hold } = lease
     const { rebinding } = hold
     let refused = false
     if (rebinding !== undefined) {
-      this.#dispatch.waits.join(rebinding.ticket, timeoutMs, signal, since)
+      this.#dispatch.waits.join(rebinding.ticket, call)
       refused = !(await rebinding.given)
     }
-    if (hold.lostBy === undefined) return lease
+    if (hold.lostBy === undefined) return
     if (!hold.released) this.#end(lease)
     throw refused ? hold.lostBy.cause : withOutcome(hold.lostBy, 'not-sent')
   }
@@ -284,13 +290,6 @@ export class Leasing {
     return this.#language.changes(request)
   }
 
-  /** @param last - The line of a lease whose hold has gone on to another. */
-  connectionInfo(hold: Hold, last: Line | undefined): ConnectionInfo {
-    const { line = last, lostBy } = hold
-    if (line !== undefined) return this.#dispatch.describe(line)
-    throw hold.expired ? hold.over() : connectionLost('the connection of this lease has died', 'not-sent', lostBy)
-  }
-
   /** The stream of a lease is over. Unless both directions had ended, what is left of the connection goes. */
   #streamClosed(lease: Lease, line: Line, clean: boolean): void {
     if (!lease.hold.released) this.#end(lease)
@@ -307,7 +306,7 @@ export class Leasing {
     this.#dispatch.waits.hold()
     this.#dispatch.numbers.acquired++
     if (stack !== undefined) this.#overdue.begin(hold, stack) // else it is of a request, which has a time of its own, or nobody cares
-    return new Lease(this, hold, anchor)
+    return new Lease(hold, anchor)
   }
 
   /** A lease is over, by its holder. */

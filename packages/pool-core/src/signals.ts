@@ -6,7 +6,7 @@ import type { Call } from './calls.ts'
  * warning of Node's from the eleventh on.
  */
 export class SignalWatch {
-  readonly #signal: AbortSignal
+  readonly signal: AbortSignal
   readonly #signals: Signals
   /** Most signals are of one call: only the second brings a set. */
   #first: Call | undefined
@@ -15,7 +15,7 @@ export class SignalWatch {
 
   /** @param first - The first call under the signal. */
   constructor(signal: AbortSignal, signals: Signals, first: Call) {
-    this.#signal = signal
+    this.signal = signal
     this.#signals = signals
     this.#first = first
     this.#onAbort = () => signals.aborted(this.#calls(), signal.reason)
@@ -31,8 +31,8 @@ export class SignalWatch {
     if (call === this.#first) this.#first = undefined
     else this.#others?.delete(call)
     if (this.#first !== undefined || (this.#others !== undefined && this.#others.size > 0)) return
-    this.#signal.removeEventListener('abort', this.#onAbort)
-    this.#signals.forget(this.#signal)
+    this.signal.removeEventListener('abort', this.#onAbort)
+    this.#signals.forget(this.signal)
   }
 
   #calls(): Call[] {

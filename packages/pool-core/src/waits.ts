@@ -60,7 +60,7 @@ export class Waits {
    */
   begin(call: Call, signal: AbortSignal | undefined, since: number = this.#world.now()): boolean {
     this.hold()
-    this.#start(call, since)
+    this.#start(call, since + call.timeoutMs)
     if (signal === undefined) return true
     if (signal.aborted) {
       call.aborted()
@@ -71,19 +71,20 @@ export class Waits {
     return true
   }
 
-  /** A call that waits does so for the rest of a wait that began at `since`, with the time and the signal of that. */
-  join(call: Call, timeoutMs: number, signal: AbortSignal | undefined, since: number): void {
+  /** A call that waits does so for the rest of another's wait, which was not in vain: with the deadline and the signal of that. */
+  join(call: Call, { timeoutMs, deadline, watch }: Call): void {
     if (call.settled) return
     this.#deadlines.remove(call)
     call.timeoutMs = timeoutMs
-    this.#start(call, since)
-    if (signal?.aborted === true) this.#signals.aborted([call], signal.reason)
-    else if (signal !== undefined) this.#signals.watch(call, signal)
+    this.#start(call, deadline)
+    if (watch === undefined) return
+    if (watch.signal.aborted) this.#signals.aborted([call], watch.signal.reason)
+    else this.#signals.watch(call, watch.signal)
   }
 
-  #start(call: Call, since: number): void {
+  #start(call: Call, deadline: number): void {
     if (call.timeoutMs === Number.POSITIVE_INFINITY) return
-    call.deadline = since + call.timeoutMs
+    call.deadline = deadline
     this.#deadlines.add(call)
   }
 

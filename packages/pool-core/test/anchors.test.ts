@@ -2,7 +2,8 @@ import { PoolError } from '@cenote/pool-worker'
 import * as assert from 'uvu/assert'
 import { suite } from '../../pool-worker/test/kit/kit.ts'
 import { type Anchor, Anchors } from '../src/anchors.ts'
-import type { Hold } from '../src/hold.ts'
+import { Hold } from '../src/hold.ts'
+import type { Leasing } from '../src/leasing.ts'
 import type { Line } from '../src/line.ts'
 import { collectAll, collectUntil } from './support/collecting.ts'
 
@@ -10,6 +11,8 @@ const test = suite('anchors')
 
 /** As far as anchors and holds look at it: not at all. */
 const someLine = (): Line => ({}) as Line
+
+const someHold = (): Hold => new Hold({} as Leasing)
 
 /** A lease begins. */
 function begin(anchors: Anchors, line = someLine()): Anchor {
@@ -30,7 +33,7 @@ function forget<T>(act: () => T): T {
 }
 
 test('one that is given back is used again: it is registered once for all its leases', () => {
-  const anchors = new Anchors(() => assert.unreachable())
+  const anchors = new Anchors(someHold, () => assert.unreachable())
   const one = begin(anchors)
   const two = begin(anchors)
   assert.is.not(one, two)
@@ -40,7 +43,7 @@ test('one that is given back is used again: it is registered once for all its le
 
 test('one that is collected tells whose it was, once; one that is held or was given back tells nothing', async () => {
   const told: Hold[] = []
-  const anchors = new Anchors((hold) => told.push(hold))
+  const anchors = new Anchors(someHold, (hold) => told.push(hold))
   const kept: Anchor[] = []
   forget(() => kept.push(begin(anchors)))
   forget(() => end(anchors, begin(anchors)))
@@ -53,7 +56,7 @@ test('one that is collected tells whose it was, once; one that is held or was gi
 })
 
 test('one that was given back keeps no connection', async () => {
-  const anchors = new Anchors(() => assert.unreachable())
+  const anchors = new Anchors(someHold, () => assert.unreachable())
   const line = forget(() => {
     const each = someLine()
     end(anchors, begin(anchors, each))
@@ -64,7 +67,7 @@ test('one that was given back keeps no connection', async () => {
 })
 
 test('a hold is used again only if nobody else knew of it, and nobody ever looks at one that is over', () => {
-  const anchors = new Anchors(() => assert.unreachable())
+  const anchors = new Anchors(someHold, () => assert.unreachable())
   const one = begin(anchors)
   const plain = one.mark.hold
   end(anchors, one)
@@ -82,7 +85,7 @@ test('a hold is used again only if nobody else knew of it, and nobody ever looks
   shared.share()
   end(anchors, one)
   assert.is.not(begin(anchors).mark.hold, shared)
-  const watched = new Anchors(() => assert.unreachable(), true)
+  const watched = new Anchors(someHold, () => assert.unreachable(), true)
   const other = begin(watched)
   const { hold } = other.mark
   end(watched, other)
