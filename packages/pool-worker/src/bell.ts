@@ -4,7 +4,7 @@ import type { World } from './world.ts'
 
 /** One end of a doorbell. */
 export interface Bell {
-  /** Wakes the other end, in a later turn of its event loop. */
+  /** Wakes the other end: in another thread in a later turn of its event loop. */
   ring(): void
   /** Says what a ring from the other end does. Once. */
   listen(onRing: () => void): void
@@ -15,17 +15,16 @@ export interface Bell {
 
 /** A shard's end: its sockets bring many replies in one turn. */
 export interface ShardBell extends Bell {
-  /** The other end rings when a turn of the event loop ends, not in a poll phase. */
-  readonly late: boolean
-  /** Wakes the other end when `hurry` is called, at the end of the turn at the latest: one ring for all that it brought. */
+  /** Wakes the other end when `hurry` or `endTurn` is called: one ring for all that the turn has brought. */
   ringSoon(): void
-  /** Wakes the other end now, if that was to be done soon. */
+  /** Wakes the other end now, if that was to be done soon and if it can run before this turn ends. */
   hurry(): void
+  /** Wakes the other end now, if that was to be done soon: the turn ends. */
+  endTurn(): void
 }
 
 /** A doorbell between threads. A ring costs both sides more than the handling of a small request. */
 export class PortBell implements ShardBell {
-  readonly late = false
   readonly #port: MessagePort
   #asked = false
 
@@ -47,6 +46,10 @@ export class PortBell implements ShardBell {
     this.ring()
   }
 
+  endTurn(): void {
+    this.hurry()
+  }
+
   listen(onRing: () => void): void {
     this.#port.on('message', onRing)
   }
@@ -62,24 +65,43 @@ export class PortBell implements ShardBell {
   }
 }
 
-/** The two ends of a doorbell within one thread: `shards: 0`. */
+/** The two ends of a doorbell within one thread, `shards: 0`. A shard that is rung for asks for the end of its turn, where it calls the caller's side. */
 export function localBells(world: World): [Bell, ShardBell] {
+  const actions = { caller: (): void => undefined, shard: (): void => undefined }
   let open = true
-  const actions: [() => void, () => void] = [() => undefined, () => undefined]
-  const end = (self: 0 | 1): ShardBell => ({
-    late: true,
-    ring: () => void world.immediate(() => open && actions[(1 - self) as 0 | 1]()),
-    ringSoon() {
-      this.ring()
-    },
-    hurry: () => undefined,
-    listen: (onRing) => {
-      actions[self] = onRing
-    },
+  let asked = false
+  const callCaller = (): void => {
+    if (open) actions.caller()
+  }
+  const both = {
     setRef: () => undefined,
     close: () => {
       open = false
     },
-  })
-  return [end(0), end(1)]
+  }
+  return [
+    {
+      ...both,
+      ring: () => open && actions.shard(),
+      listen: (onRing) => {
+        actions.caller = onRing
+      },
+    },
+    {
+      ...both,
+      ring: () => void world.immediate(callCaller),
+      ringSoon: () => {
+        asked = true
+      },
+      hurry: () => undefined,
+      endTurn: () => {
+        if (!asked) return
+        asked = false
+        callCaller()
+      },
+      listen: (onRing) => {
+        actions.shard = onRing
+      },
+    },
+  ]
 }

@@ -79,8 +79,7 @@ export class ShardLink implements Outlet, Turning {
       this.leave()
     }
     this.runs = new Runs(shard.modules, around, this.#tell, parcels, shard.plumbing.writes, producer.maxPayload)
-    const { turns } = shard
-    bell.listen(bell.late ? turns.endNow : turns.arm)
+    bell.listen(shard.turns.arm)
   }
 
   /** How many connections it has, those being opened and closed included. */
@@ -128,8 +127,10 @@ export class ShardLink implements Outlet, Turning {
 
   show(): void {
     const { pace, live } = this.runs
-    if (this.#urgent || live === 0 || !pace.mayHoldOn(live, this.#shard.world.now())) this.#tell()
-    else this.#shard.turns.arm()
+    if (this.#urgent || live === 0 || !pace.mayHoldOn(live, this.#shard.world.now())) {
+      this.#tell()
+      this.#bell.endTurn()
+    } else this.#shard.turns.arm()
   }
 
   #resumeHeld(): void {

@@ -16,6 +16,9 @@ export interface Turning {
  * While a shard has work, each of its turns ends here, after the sockets were polled: replies are told; what has come is read, so that a CANCEL
  * is in time; sockets are written to that have waited for this poll phase; what has come meanwhile is read. As long as that goes on nobody need
  * wake the thread. A turn that brings nothing is the last.
+ *
+ * Telling and reading are two callbacks of the event loop: with `shards: 0` the callers who are answered go on between them, and what they ask
+ * is read in the same turn.
  */
 export class Turns {
   readonly writes: Writes
@@ -46,18 +49,17 @@ export class Turns {
   readonly arm = (): void => {
     if (this.#armed) return
     this.#armed = true
+    this.#world.immediate(this.#show)
     this.#world.immediate(this.#end)
   }
 
-  /** For who is called when a turn ends: it does so here, unless the next is to. */
-  readonly endNow = (): void => {
-    if (!this.#armed) this.#end()
-  }
-
-  readonly #end = (): void => {
+  readonly #show = (): void => {
     this.#armed = false
     for (const link of this.#links) link.show()
     this.#ending = true
+  }
+
+  readonly #end = (): void => {
     this.writes.beginEnd()
     for (const link of this.#links) link.read()
     this.writes.write()

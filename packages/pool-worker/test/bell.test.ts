@@ -1,6 +1,8 @@
+import { setImmediate } from 'node:timers/promises'
 import { MessageChannel } from 'node:worker_threads'
 import * as assert from 'uvu/assert'
-import { PortBell } from '../src/bell.ts'
+import { localBells, PortBell } from '../src/bell.ts'
+import { realWorld } from '../src/world.ts'
 import { suite } from './kit/kit.ts'
 
 const test = suite('doorbells')
@@ -62,6 +64,34 @@ test('closed after it was asked, it does not ring', () => {
   bell.close()
   bell.hurry()
   assert.is(rung, 0)
+})
+
+test('within one thread the shard is told at once that it is rung for, and calls the other side when its turn ends; closed, neither', async () => {
+  const [callers, shards] = localBells(realWorld)
+  const rung: string[] = []
+  callers.listen(() => rung.push('caller'))
+  shards.listen(() => rung.push('shard'))
+  callers.ring()
+  assert.equal(rung.splice(0), ['shard'])
+  shards.endTurn()
+  shards.ringSoon()
+  shards.ringSoon()
+  shards.hurry()
+  assert.equal(rung, [])
+  shards.endTurn()
+  shards.endTurn()
+  assert.equal(rung.splice(0), ['caller'])
+  shards.ring()
+  assert.equal(rung, [])
+  await setImmediate()
+  assert.equal(rung.splice(0), ['caller'])
+  shards.ringSoon()
+  shards.ring()
+  callers.close()
+  shards.endTurn()
+  callers.ring()
+  await setImmediate()
+  assert.equal(rung, [])
 })
 
 test.run()

@@ -128,6 +128,7 @@ export async function rig(options: RigOptions = {}): Promise<Rig> {
       bells.push('told')
       there.ring()
     },
+    endTurn: () => bell.hurry(),
   }
   const link = shard.addLink(memory, bell, theirs, {
     post: ({ callId, result }) => answers.get(callId)?.(result),
