@@ -30,8 +30,8 @@ import type { Run } from './runs.ts'
 
 /** Room asked of the ring for a request that is encoded in place; a longer one takes the way over its own memory. */
 const IN_PLACE_BYTES = 512
-/** Frames read before other work of the event loop gets its turn. */
-const BUDGET = 2048
+/** In ms: so long frames are read, and the callers that they answer go on, before other work of the event loop gets its turn. */
+const READ_MS = 0.25
 /** Requests after which the shard is told without waiting for the end of the turn, so that both sides work at once. */
 const PUBLISH_EVERY = 16
 /** What follows on it is done when the callers that were answered have gone on; it takes a quarter of what `queueMicrotask` does. */
@@ -59,8 +59,8 @@ export class Link {
   #written = 0
   #publishing = false
   #reading = false
-  /** Frames that this turn may still read. */
-  #left = 0
+  /** When this turn has read for long enough, in the world's milliseconds. */
+  #until = 0
 
   /** @param settle - Takes a call that is about to settle out of the wheel. */
   constructor(
@@ -268,15 +268,16 @@ export class Link {
     if (!this.#incoming.listening || this.#reading) return
     this.#sender.flush()
     this.#reading = true
-    this.#left = BUDGET
+    this.#until = Number.POSITIVE_INFINITY
     this.#readOn()
   }
 
   /** After each piece the callers that it answered go on, and what they ask next is on its way while the next piece is read. */
   readonly #readOn = (): void => {
     while (this.drain(PIECE) || !this.#incoming.sleep()) {
-      this.#left -= PIECE
-      if (this.#left > 0) return void ANSWERED.then(this.#readOn)
+      const now = this.#world.now()
+      if (this.#until === Number.POSITIVE_INFINITY) this.#until = now + READ_MS
+      if (now < this.#until) return void ANSWERED.then(this.#readOn)
       this.#reading = false
       this.#world.immediate(this.#wakeAgain)
       return this.publish()

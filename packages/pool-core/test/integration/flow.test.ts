@@ -3,11 +3,12 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { lengthPrefixed, type Pool, type PoolOptions, protocolAt } from '@cenote/pool-core'
+import { realWorld, type World } from '@cenote/pool-worker'
 import * as assert from 'uvu/assert'
 import { rejects, suite, until } from '../../../pool-worker/test/kit/kit.ts'
 import { startOracle } from '../support/oracle.ts'
 import { atRest, closing, type Peer, settled, startPeer } from '../support/peers.ts'
-import { createPool } from '../support/pools.ts'
+import { createPool, createPoolIn } from '../support/pools.ts'
 
 const test = suite('flow')
 const keep = closing(test)
@@ -267,16 +268,16 @@ test('a main thread that computes again and again between turns loses nothing th
   await atRest(pool)
 })
 
+/** A peer that answers when so many have asked, all at once. */
+function answersTogether(many: number): Promise<Peer> {
+  let asked = 0
+  const all = Buffer.concat(Array.from({ length: many }, () => Buffer.from([0, 0, 0, 1, 7])))
+  return keep(startPeer((socket) => serve(socket, () => void (++asked === many && socket.write(all)))))
+}
+
 test('of many replies that come at once, the first callers go on before the last are read', async () => {
   const MANY = 100
-  let asked = 0
-  const peer = await keep(
-    startPeer((socket) =>
-      serve(socket, () => {
-        if (++asked === MANY) socket.write(Buffer.concat(Array.from({ length: MANY }, () => Buffer.from([0, 0, 0, 1, 7]))))
-      }),
-    ),
-  )
+  const peer = await answersTogether(MANY)
   const pool = await open(peer.endpoint, { shards: 0, maxConnections: 1, pipelining: MANY })
   const ended = (): number => pool.stats().counters.ended.requests.succeeded
   const atFirst: number[] = []
@@ -288,6 +289,32 @@ test('of many replies that come at once, the first callers go on before the last
   )
   assert.ok((atFirst[0] ?? MANY) <= 16, `${atFirst[0]} of ${MANY} had their reply before the first went on`)
   assert.is(ended(), MANY)
+})
+
+test('callers who compute when they are answered do not keep the event loop from its other work: it has turns between them', async () => {
+  const MANY = 100
+  let computed = 0
+  const world: World = { ...realWorld, now: () => realWorld.now() + computed }
+  const peer = await answersTogether(MANY)
+  const pool = await keep(
+    createPoolIn(world)({ endpoint: peer.endpoint, protocol: lengthPrefixed(), shards: 1, maxConnections: 1, pipelining: MANY }),
+  )
+  const turns = { of: 0, answered: new Map<number, number>() }
+  const turn = (): void => {
+    turns.of++
+    next = setImmediate(turn)
+  }
+  let next = setImmediate(turn)
+  await Promise.all(
+    Array.from({ length: MANY }, async (_, id) => {
+      await pool.request(ask(id, 12, 5))
+      computed++ // a millisecond of work
+      turns.answered.set(turns.of, (turns.answered.get(turns.of) ?? 0) + 1)
+    }),
+  )
+  clearImmediate(next)
+  const most = Math.max(...turns.answered.values())
+  assert.ok(most <= 16, `${most} of ${MANY} went on in one turn`)
 })
 
 test.run()
