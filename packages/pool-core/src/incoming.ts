@@ -2,6 +2,7 @@
 import { deserialize } from 'node:v8'
 import {
   type CloseReason,
+  copyOf,
   decodeError,
   decodesInPlace,
   type encodeError,
@@ -17,7 +18,7 @@ import {
 } from '@cenote/pool-worker'
 import type { Call, CallTable } from './calls.ts'
 import type { Language } from './language.ts'
-import { type Buffered, copyOf, type Line } from './line.ts'
+import type { Buffered, Line } from './line.ts'
 import { beyondBuffer } from './refusals.ts'
 import type { Run } from './runs.ts'
 

@@ -1,5 +1,5 @@
 /** The main-thread end of one connection: its calls in flight, its credit, and what waits for credit. */
-import { type CloseReason, copyBytes, Flag, type FrameSender, Kind } from '@cenote/pool-worker'
+import { type CloseReason, copyBytes, copyOf, Flag, type FrameSender, Kind } from '@cenote/pool-worker'
 import type { Site } from './books/sites.ts'
 import type { Slot } from './books/slots.ts'
 import type { Call } from './calls.ts'
@@ -71,9 +71,9 @@ export class Line {
     return this.#begun
   }
 
-  /** Whether a small message may go straight into the ring. */
-  get clear(): boolean {
-    return this.#outbox.length === 0 && this.#credit > 0
+  /** Whether a message may go straight into the ring: nothing waits, and there is credit for more than so many bytes. */
+  hasCredit(bytes: number): boolean {
+    return this.#outbox.length === 0 && this.#credit > bytes
   }
 
   /** Bytes that wait for credit. */
@@ -212,11 +212,4 @@ export class Line {
     this.#buffered.bytes -= this.waitingBytes
     this.#outbox.length = 0
   }
-}
-
-/** A private copy of `source[start, end)`. */
-export function copyOf(source: Buffer, start: number, end: number): Buffer {
-  const copy = Buffer.allocUnsafeSlow(end - start)
-  copyBytes(source, start, end, copy, 0)
-  return copy
 }

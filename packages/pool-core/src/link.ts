@@ -28,8 +28,10 @@ import { type Buffered, Line } from './line.ts'
 import { beyondBuffer } from './refusals.ts'
 import type { Run } from './runs.ts'
 
-/** Room asked of the ring for a request that is encoded in place; a longer one takes the way over its own memory. */
-const IN_PLACE_BYTES = 512
+/** Room asked of the ring for a request that is encoded in place; one that is longer takes the way over memory of its own. */
+const ROOM_BYTES = 512
+/** The same when the last request would not have found room in that. */
+const MUCH_ROOM_BYTES = 8_192
 /** In ms: so long frames are read, and the callers that they answer go on, before other work of the event loop gets its turn. */
 const READ_MS = 0.25
 /** Requests after which the shard is told without waiting for the end of the turn, so that both sides work at once. */
@@ -56,6 +58,10 @@ export class Link {
   readonly #calls: CallTable<Call> = new CallTable<Call>()
   readonly #writer: FrameWriter = new FrameWriter()
   readonly #window: number
+  readonly #muchRoom: number
+  /** For the next request, as the last would have had it: the room, and where in a word it begins. */
+  #room = ROOM_BYTES
+  #skew = 0
   #written = 0
   #publishing = false
   #reading = false
@@ -82,6 +88,7 @@ export class Link {
     this.#window = sendWindow
     const bell = () => host.bell.ring()
     this.#ring = new RingProducer(host.memory.toShard, bell)
+    this.#muchRoom = Math.min(MUCH_ROOM_BYTES, this.#ring.maxPayload)
     this.#sender = new FrameSender(this.#ring, host.lane)
     const consumer = new RingConsumer(host.memory.toMain, bell)
     this.#incoming = new Incoming(consumer, host.lane, this.#lines, this.#calls, this.runs, language, mailbox, buffered, settle)
@@ -162,11 +169,15 @@ export class Link {
     const { codec } = this.#language
     const writer = this.#writer
     const slot = line.slot
-    const at = line.clear && !this.#sender.spilling ? this.#ring.reserve(IN_PLACE_BYTES) : -1
+    const room = this.#room
+    const skew = this.#skew
+    const at = line.hasCredit(room - ROOM_BYTES) && !this.#sender.spilling ? this.#ring.reserve(room, skew) : -1
     if (at < 0) writer.begin()
-    else writer.begin(this.#ring.bytes, at, at + IN_PLACE_BYTES)
+    else writer.begin(this.#ring.bytes, at, at + room)
     codec.encode(call.request as never, writer) // the request's type was checked where the pool is typed
-    if (this.#buffered.bytes + writer.length > this.#buffered.max) {
+    const { length } = writer
+    this.#learn(writer)
+    if (this.#buffered.bytes + length > this.#buffered.max) {
       throw beyondBuffer(this.#buffered.max, 'send', 'not-sent')
     }
     const id = this.#calls.add(call)
@@ -178,13 +189,17 @@ export class Link {
     line.append(call)
     const flags = call.lease === undefined ? 0 : Flag.EXCLUSIVE
     if (at >= 0 && writer.inPlace) {
-      line.begin(call, writer.length)
-      this.#ring.commit(Kind.SEND, flags, slot.index, slot.serial, id, writer.length)
-    } else {
-      if (!line.sendWhole(call, flags, writer.written)) line.send(Kind.SEND, flags, call, writer.take())
-    }
+      line.begin(call, length)
+      this.#ring.commit(Kind.SEND, flags, slot.index, slot.serial, id, length, skew)
+    } else if (!line.sendWhole(call, flags, writer.written)) line.send(Kind.SEND, flags, call, writer.take())
     if (++this.#written >= PUBLISH_EVERY) this.publish()
     else this.#publishSoon()
+  }
+
+  /** The next request is probably as long as this one, and begins alike. */
+  #learn({ length, skew }: FrameWriter): void {
+    this.#room = length > ROOM_BYTES && length <= this.#muchRoom ? this.#muchRoom : ROOM_BYTES
+    this.#skew = skew
   }
 
   /**

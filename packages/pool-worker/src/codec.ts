@@ -1,4 +1,5 @@
 /** How a protocol turns requests into bytes and bytes into replies. */
+import { LONG, skewOf } from './copies.ts'
 
 /**
  * Told by a framer of each frame that ends in the chunk it was given: `chunk[start, end)`. A frame that began in an
@@ -61,6 +62,7 @@ export class FrameWriter {
   #limit: number
   #spare: Buffer
   #inPlace = false
+  #skew = 0
 
   constructor() {
     this.#spare = Buffer.allocUnsafeSlow(FIRST_BYTES)
@@ -71,6 +73,7 @@ export class FrameWriter {
   /** Starts a message in `target[start, limit)`; without arguments, in the writer's own memory. */
   begin(target?: Buffer, start = 0, limit = 0): void {
     this.#inPlace = target !== undefined
+    this.#skew = 0
     this.#target = target ?? this.#spare
     this.#start = this.#at = start
     this.#limit = target === undefined ? this.#spare.length : limit
@@ -84,6 +87,11 @@ export class FrameWriter {
   /** Bytes written since `begin`. */
   get length(): number {
     return this.#at - this.#start
+  }
+
+  /** How far behind a word's beginning the message should begin, for the last of its long `bytes` to begin where their source does. */
+  get skew(): number {
+    return this.#skew
   }
 
   /** The message, in memory that the next `begin` overwrites. */
@@ -109,6 +117,7 @@ export class FrameWriter {
   bytes(source: Uint8Array): void {
     const length = source.length
     if (this.#limit - this.#at < length) this.#grow(length)
+    if (length >= LONG) this.#skew = skewOf(source, this.#start - this.#at, length)
     this.#target.set(source, this.#at)
     this.#at += length
   }

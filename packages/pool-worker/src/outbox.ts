@@ -1,5 +1,5 @@
 /** Bytes gathered for the next write of one connection, in memory that nobody else touches until the kernel took it. */
-import { copyBytes } from './sender.ts'
+import { copyBytes } from './copies.ts'
 
 const SMALL_BYTES = 16_384
 const SMALL_COUNT = 64

@@ -60,6 +60,11 @@ function units(bytes: number): number {
   return Math.ceil(bytes / BESIDE_UNIT)
 }
 
+/** A payload's length and how far behind its header it begins share a word: no ring holds 2²⁸ bytes. */
+const LENGTH_BITS = 28
+const LENGTH_MASK = (1 << LENGTH_BITS) - 1
+
+/** @param length - Of the payload, and what it is behind its header. */
 function frameBytes(length: number): number {
   return (length + HEADER_BYTES + HEADER_BYTES - 1) & ~(HEADER_BYTES - 1)
 }
@@ -102,10 +107,11 @@ export class RingProducer {
 
   /**
    * Finds room for one frame with a payload of up to `length` (at most `maxPayload`) in one piece.
+   * @param skew - So many bytes behind its header, at most 7, it is to begin.
    * @returns Where in `bytes` the payload goes, or -1 when the ring is full; then the consumer rings once it made room.
    */
-  reserve(length: number): number {
-    const need = frameBytes(length)
+  reserve(length: number, skew = 0): number {
+    const need = frameBytes(length + skew)
     let at = this.#head & this.#mask
     const tillEnd = this.#size - at
     const total = tillEnd < need ? tillEnd + need : need
@@ -116,18 +122,18 @@ export class RingProducer {
       this.#head = (this.#head + tillEnd) | 0
       at = 0
     }
-    return at + HEADER_BYTES
+    return at + HEADER_BYTES + skew
   }
 
-  /** Completes the frame whose place `reserve` gave, with the payload's true length. */
-  commit(kind: number, flags: number, slot: number, serial: number, id: number, length: number): void {
+  /** Completes the frame whose place `reserve` gave, with the payload's true length and the same skew. */
+  commit(kind: number, flags: number, slot: number, serial: number, id: number, length: number, skew = 0): void {
     const word = (this.#head & this.#mask) >> 2
     const words = this.#words
-    words[word] = length
+    words[word] = length | (skew << LENGTH_BITS)
     words[word + 1] = kind | (flags << 8) | (slot << 16)
     words[word + 2] = serial
     words[word + 3] = id
-    this.#head = (this.#head + frameBytes(length)) | 0
+    this.#head = (this.#head + frameBytes(length + skew)) | 0
   }
 
   /** Shows the consumer all that was written, and wakes it if it sleeps. */
@@ -208,13 +214,15 @@ export class RingConsumer {
         const at = this.#tail & this.#mask
         const word = at >> 2
         // In range by construction: `at` is below the ring's size.
-        const length = words[word] as number
+        const place = words[word] as number
+        const length = place & LENGTH_MASK
+        const skew = place >>> LENGTH_BITS
         const meta = words[word + 1] as number
-        const next = (this.#tail + frameBytes(length)) | 0
+        const next = (this.#tail + frameBytes(length + skew)) | 0
         this.#tail = next
         if ((meta & 0xff) !== Kind.PAD) {
           left--
-          const start = at + HEADER_BYTES
+          const start = at + HEADER_BYTES + skew
           onFrame(
             meta & 0xff,
             (meta >>> 8) & 0xff,

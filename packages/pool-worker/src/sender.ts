@@ -1,4 +1,5 @@
 /** Writes messages of any length as frames, and keeps in order what the ring has no room for. */
+import { copyBytes, skewOf } from './copies.ts'
 import { Flag } from './frame.ts'
 import type { Lane } from './lane.ts'
 import type { RingProducer } from './ring.ts'
@@ -16,19 +17,6 @@ interface Spilled {
 }
 
 const NOTHING: Buffer = Buffer.alloc(0)
-
-/** Below this length a loop is faster than a native copy. Measured on Node 20. */
-const SMALL = 48
-
-/** Copies `source[start, end)` to `target[at, …)`. */
-export function copyBytes(source: Uint8Array, start: number, end: number, target: Uint8Array, at: number): void {
-  if (end - start > SMALL) {
-    target.set(start === 0 && end === source.length ? source : source.subarray(start, end), at)
-    return
-  }
-  // In range by construction: the caller gives positions inside both.
-  for (let from = start, to = at; from < end; from++, to++) target[to] = source[from] as number
-}
 
 /**
  * The sending side of one ring. Never refuses and never waits: what finds no room is copied to a spill and follows, in
@@ -130,11 +118,12 @@ export class FrameSender {
     let from = start
     for (;;) {
       const length = Math.min(end - from, ring.maxPayload)
-      const at = ring.reserve(length)
+      const skew = skewOf(payload, from, length)
+      const at = ring.reserve(length, skew)
       if (at < 0) return from
       if (length > 0) copyBytes(payload, from, from + length, ring.bytes, at)
       from += length
-      ring.commit(kind, from < end ? flags | Flag.MORE : flags, slot, serial, id, length)
+      ring.commit(kind, from < end ? flags | Flag.MORE : flags, slot, serial, id, length, skew)
       if (from === end) return -1
     }
   }

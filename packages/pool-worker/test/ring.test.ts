@@ -114,6 +114,24 @@ test('a frame that does not fit before the end goes to the start, behind a PAD t
   assert.is(frames.length, 1)
 })
 
+test('a payload may begin any number of bytes behind its header, at the end of the ring as well, and is read where it was written', () => {
+  for (const origin of ORIGINS) {
+    const { producer, consumer } = open(256, origin)
+    const { frames, onFrame } = reader(consumer)
+    for (let turn = 0; turn < 40; turn++) {
+      const skew = turn % 8
+      const payload = String.fromCharCode(97 + (turn % 26)).repeat(turn % (producer.maxPayload + 1))
+      const at = producer.reserve(payload.length, skew)
+      assert.is(at % 8, skew)
+      producer.bytes.write(payload, at, 'latin1')
+      producer.commit(Kind.SEND, 0, 1, 2, turn, payload.length, skew)
+      producer.publish()
+      consumer.drain(onFrame, 10)
+      assert.equal(frames.pop(), { kind: Kind.SEND, flags: 0, slot: 1, serial: 2, id: turn, payload })
+    }
+  }
+})
+
 test('what is reserved for more may be committed with less', () => {
   const { producer, consumer } = open(1024)
   const { frames, onFrame } = reader(consumer)

@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert'
 import { Flag, Kind } from '../src/frame.ts'
 import { localLanes } from '../src/lane.ts'
 import { createRing, RingConsumer, RingProducer } from '../src/ring.ts'
-import { copyBytes, FrameSender } from '../src/sender.ts'
+import { FrameSender } from '../src/sender.ts'
 import { suite } from './kit/kit.ts'
 
 const test = suite('FrameSender')
@@ -166,22 +166,6 @@ test('a spill of thousands drains in order', () => {
   while (!sender.flush()) drain()
   drain()
   assert.equal(messages, expected)
-})
-
-test('bytes are copied to their place, short or long, whole or in part', () => {
-  const source = Buffer.from(Array.from({ length: 200 }, (_, i) => i))
-  for (const [start, end] of [
-    [0, 0],
-    [0, 48],
-    [3, 40],
-    [0, 200],
-    [7, 199],
-  ] as const) {
-    const target = Buffer.alloc(300)
-    copyBytes(source, start, end, target, 5)
-    assert.ok(target.subarray(5, 5 + end - start).equals(source.subarray(start, end)))
-    assert.ok(target.subarray(5 + end - start).every((byte) => byte === 0))
-  }
 })
 
 test('random messages through random rings, read at random, come out as they went in', () => {

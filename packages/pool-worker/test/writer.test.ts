@@ -120,6 +120,23 @@ test('whatever is written, in whatever room, reads back the same', () => {
   )
 })
 
+test('it tells where in a word a message should begin for its last long bytes to begin where their source does', () => {
+  const writer = new FrameWriter()
+  const memory = Buffer.allocUnsafeSlow(2_000) // begins at a word
+  const target = Buffer.alloc(8_192)
+  for (let from = 0; from < 8; from++)
+    for (const prefix of [1, 2, 4] as const) {
+      writer.begin(target, 128, target.length)
+      writer.uint(1, prefix)
+      writer.bytes(memory.subarray(from, from + 1_500))
+      writer.latin1('.')
+      assert.is((writer.skew + prefix) % 8, from)
+    }
+  writer.begin(target, 128, target.length)
+  writer.bytes(memory.subarray(3, 100))
+  assert.is(writer.skew, 0, 'for a short one it does not matter')
+})
+
 test('a message that was taken is not written to by those that follow, however long they are', () => {
   const writer = new FrameWriter()
   const target = Buffer.alloc(64)

@@ -268,6 +268,27 @@ test('a main thread that computes again and again between turns loses nothing th
   await atRest(pool)
 })
 
+test('requests from any place in a word, one after the other of very different lengths, and their replies, come whole', async () => {
+  const peer = await keep(startPeer((socket) => serve(socket)))
+  for (const [shards, ringBytes] of [
+    [1, 4 * KiB],
+    [1, 1024 * KiB],
+    [0, 1024 * KiB],
+  ] as const) {
+    const pool = await open(peer.endpoint, { shards, ringBytes: { toMain: ringBytes, toShard: ringBytes } })
+    const lengths = [12, 508, 509, 512, 600, 1_024, 8_180, 8_188, 8_189, 9_000, 300, 16_000]
+    const all = Array.from({ length: 400 }, (_, id) => {
+      const from = id % 8
+      const request = Buffer.allocUnsafeSlow(20_000).subarray(from, from + (lengths[(id * 7) % lengths.length] ?? 12))
+      ask(id, request.length, lengths[(id * 5) % lengths.length] ?? 5).copy(request)
+      return request
+    })
+    const replies = await Promise.all(all.map((request) => pool.request(request)))
+    for (const [id, reply] of replies.entries()) assert.ok(reply.equals(answer(all[id] as Buffer)), `request ${id}`) // as many
+    await pool.close()
+  }
+})
+
 /** A peer that answers when so many have asked, all at once. */
 function answersTogether(many: number): Promise<Peer> {
   let asked = 0

@@ -1,5 +1,6 @@
 /** Messages that all have one length. */
 import type { Emit, Framer, RangeCodec } from '../codec.ts'
+import { copyOf } from '../copies.ts'
 import { builtin, defineProtocol, type Protocol, type ProtocolDefinition } from '../define.ts'
 import { badOption, PoolError } from '../errors.ts'
 import { checkOptions, wholeNumber } from './options.ts'
@@ -42,11 +43,6 @@ export function fixedCodec(options: FixedOptions): RangeCodec<Uint8Array, Buffer
   checkOptions('fixed', options, RULES)
   const size = options?.bytes
   if (size === undefined) throw badOption('fixed()', 'bytes is missing')
-  const decodeRange = (bytes: Buffer, start: number, end: number): Buffer => {
-    const copy = Buffer.allocUnsafe(end - start)
-    bytes.copy(copy, 0, start, end)
-    return copy
-  }
   return {
     encode(request, out) {
       if (!(request instanceof Uint8Array)) throw new PoolError('BAD_REQUEST', `a request is bytes, not ${typeof request}`)
@@ -55,7 +51,7 @@ export function fixedCodec(options: FixedOptions): RangeCodec<Uint8Array, Buffer
     },
     createFramer: () => new FixedFramer(size),
     decode: (frame) => frame,
-    decodeRange,
+    decodeRange: copyOf,
   }
 }
 

@@ -1,5 +1,6 @@
 /** Messages of any bytes, each behind its length. */
 import type { Emit, Framer, RangeCodec } from '../codec.ts'
+import { copyOf } from '../copies.ts'
 import { builtin, defineProtocol, type Protocol, type ProtocolDefinition } from '../define.ts'
 import { PoolError } from '../errors.ts'
 import { anyBoolean, checkOptions, oneOf } from './options.ts'
@@ -57,11 +58,6 @@ export function lengthPrefixedCodec(options?: LengthPrefixedOptions): RangeCodec
   const { size = 4, littleEndian = false, includesHeader = false } = options ?? {}
   const extra = includesHeader ? size : 0
   const longest = 2 ** (8 * size) - 1 - extra
-  const decodeRange = (bytes: Buffer, start: number, end: number): Buffer => {
-    const copy = Buffer.allocUnsafe(end - start - size)
-    bytes.copy(copy, 0, start + size, end)
-    return copy
-  }
   return {
     encode(request, out) {
       if (!(request instanceof Uint8Array)) throw new PoolError('BAD_REQUEST', `a request is bytes, not ${typeof request}`)
@@ -72,7 +68,7 @@ export function lengthPrefixedCodec(options?: LengthPrefixedOptions): RangeCodec
     },
     createFramer: () => new LengthFramer(size, littleEndian, extra),
     decode: (frame) => frame.subarray(size),
-    decodeRange,
+    decodeRange: (bytes, start, end) => copyOf(bytes, start + size, end),
   }
 }
 

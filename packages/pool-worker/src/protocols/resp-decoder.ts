@@ -1,4 +1,5 @@
 /** Turns a whole RESP2 or RESP3 reply into a value, in place. */
+import { copyOf } from '../copies.ts'
 import { ReplyError } from '../errors.ts'
 import { MAX_DEPTH } from './resp-framer.ts'
 
@@ -103,9 +104,7 @@ function bulk(bytes: Buffer, buffers: boolean): RespReply {
   cursor = to + 2
   if (!buffers) return bytes.toString(undefined, from, to)
   if (ours && 2 * length > limit) return bytes.subarray(from, to) // less would hold on to memory that nobody else needs
-  const copy = Buffer.allocUnsafe(length)
-  bytes.copy(copy, 0, from, to)
-  return copy
+  return copyOf(bytes, from, to)
 }
 
 /** A bulk that cannot be null, as a string. */
