@@ -2,7 +2,6 @@
 import { deserialize } from 'node:v8'
 import {
   type CloseReason,
-  copyOf,
   decodeError,
   decodesInPlace,
   type encodeError,
@@ -11,6 +10,7 @@ import {
   type Lane,
   type LostInfo,
   type OpenedInfo,
+  ownCopyOf,
   PoolError,
   ReplyError,
   type RingConsumer,
@@ -232,7 +232,7 @@ export class Incoming {
   }
 
   #data(line: Line, flags: number, start: number, end: number): void {
-    if (line.stream !== undefined) return line.stream.arrived(copyOf(this.#consumer.bytes, start, end), (flags & Flag.END) !== 0)
+    if (line.stream !== undefined) return line.stream.arrived(ownCopyOf(this.#consumer.bytes, start, end), (flags & Flag.END) !== 0)
     // They crossed the release that gave the stream back: nobody's bytes, and no proof that more will not follow.
     const error = new PoolError('DESYNC', 'bytes arrived while their stream was given back', { phase: 'close' })
     this.#mailbox.broken(line, error, 'stray-bytes')

@@ -1,5 +1,5 @@
 /** The main-thread end of one connection: its calls in flight, its credit, and what waits for credit. */
-import { type CloseReason, copyBytes, copyOf, Flag, type FrameSender, Kind } from '@cenote/pool-worker'
+import { type CloseReason, copyBytes, Flag, type FrameSender, Kind, ownCopyOf } from '@cenote/pool-worker'
 import type { Site } from './books/sites.ts'
 import type { Slot } from './books/slots.ts'
 import type { Call } from './calls.ts'
@@ -185,7 +185,7 @@ export class Line {
   /** Keeps a fragment: `source[start, end)`. */
   keepPart(source: Buffer, start: number, end: number): void {
     this.#parts ??= []
-    this.#parts.push(copyOf(source, start, end))
+    this.#parts.push(ownCopyOf(source, start, end))
     this.#partBytes += end - start
     this.#buffered.bytes += end - start
   }
@@ -198,7 +198,7 @@ export class Line {
 
   /** The whole message in private memory: what was kept and `source[start, end)`. */
   whole(source: Buffer, start: number, end: number): Buffer {
-    if (this.#parts === undefined) return copyOf(source, start, end)
+    if (this.#parts === undefined) return ownCopyOf(source, start, end)
     const whole = Buffer.allocUnsafeSlow(this.#partBytes + end - start)
     let at = 0
     for (const part of this.#parts) at += part.copy(whole, at)

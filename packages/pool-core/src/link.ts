@@ -62,6 +62,7 @@ export class Link {
   /** For the next request, as the last would have had it: the room, and where in a word it begins. */
   #room = ROOM_BYTES
   #skew = 0
+  #encodings = 0
   #written = 0
   #publishing = false
   #reading = false
@@ -174,7 +175,9 @@ export class Link {
     const at = line.hasCredit(room - ROOM_BYTES) && !this.#sender.spilling ? this.#ring.reserve(room, skew) : -1
     if (at < 0) writer.begin()
     else writer.begin(this.#ring.bytes, at, at + room)
+    const encoding = ++this.#encodings
     codec.encode(call.request as never, writer) // the request's type was checked where the pool is typed
+    if (encoding !== this.#encodings || (writer.inPlace && !this.#ring.isNext(at, skew))) throw usedWithin()
     const { length } = writer
     this.#learn(writer)
     if (this.#buffered.bytes + length > this.#buffered.max) {
@@ -331,4 +334,9 @@ export class Link {
     this.#publishing = false
     this.publish()
   }
+}
+
+/** What a codec wrote before it used the pool, which uses the same memory, is lost. */
+function usedWithin(): Error {
+  return new Error('the protocol used the pool while it encoded this request')
 }

@@ -24,11 +24,28 @@ export function copyBytes(source: Uint8Array, start: number, end: number, target
   for (let from = start, to = at; from < end; from++, to++) target[to] = source[from] as number
 }
 
-/** A private copy of `source[start, end)`; a short one may share its memory with others, as all of Node's do. */
+/** Through here goes what begins elsewhere in a word than its copy: a second copy, of private memory, costs little. */
+const between: Buffer = Buffer.allocUnsafeSlow(16_384 + WORD_BYTES)
+const BETWEEN_BYTES = 16_384
+
+/** A copy of `source[start, end)` that begins at a word; a short one may share its memory with others, as all of Node's do. */
 export function copyOf(source: Uint8Array, start: number, end: number): Buffer {
-  const length = end - start
-  const skew = skewOf(source, start, length)
-  const copy = skew === 0 ? Buffer.allocUnsafe(length) : Buffer.allocUnsafe(skew + length).subarray(skew)
-  copyBytes(source, start, end, copy, 0)
+  return filled(Buffer.allocUnsafe(end - start), source, start, end)
+}
+
+/** The same in memory of its own, and nothing else in that: for who may give it away. */
+export function ownCopyOf(source: Uint8Array, start: number, end: number): Buffer {
+  return filled(Buffer.allocUnsafeSlow(end - start), source, start, end)
+}
+
+function filled(copy: Buffer, source: Uint8Array, start: number, end: number): Buffer {
+  const skew = skewOf(source, start, end - start)
+  if (skew === 0) copyBytes(source, start, end, copy, 0)
+  else
+    for (let from = start; from < end; from += BETWEEN_BYTES) {
+      const length = Math.min(end - from, BETWEEN_BYTES)
+      copyBytes(source, from, from + length, between, skew)
+      copy.set(between.subarray(skew, skew + length), from - start)
+    }
   return copy
 }

@@ -125,6 +125,11 @@ export class RingProducer {
     return at + HEADER_BYTES + skew
   }
 
+  /** Whether the place that `reserve` gave is still that of the next frame: nobody has committed one meanwhile. */
+  isNext(at: number, skew: number): boolean {
+    return (this.#head & this.#mask) + HEADER_BYTES + skew === at
+  }
+
   /** Completes the frame whose place `reserve` gave, with the payload's true length and the same skew. */
   commit(kind: number, flags: number, slot: number, serial: number, id: number, length: number, skew = 0): void {
     const word = (this.#head & this.#mask) >> 2

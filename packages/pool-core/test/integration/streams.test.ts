@@ -45,6 +45,19 @@ for (const [shards, transport, bytes] of [
 }
 
 for (const shards of [0, 1]) {
+  test(`a chunk, however short, is in memory of its own: who gives it away gives nothing of anybody else's, with shards: ${shards}`, async () => {
+    const { endpoint } = await peer(echo)
+    const pool = await open(endpoint, { shards })
+    for (const text of ['a secret', 'something to be posted to another thread']) {
+      const stream = (await pool.acquire()).stream()
+      stream.write(text)
+      const [chunk] = (await once(stream, 'data')) as [Buffer]
+      assert.is(String(chunk), text)
+      assert.is(chunk.buffer.byteLength, text.length)
+      stream.destroy()
+    }
+  })
+
   test(`a ring of 4 KiB carries streams of any size, several at once, with shards: ${shards}`, async () => {
     const { endpoint } = await peer(echo)
     const pool = await open(endpoint, { shards, ringBytes: 4096 })
