@@ -22,7 +22,7 @@ export interface Framer {
 
 /** The codec of a protocol. `encode` and `decode` run where the caller is: on the main thread, or in the shard for handlers. */
 export interface Codec<Req, Rep> {
-  /** Writes one request. A throw is BAD_REQUEST, and nothing was sent. */
+  /** Writes one request, and does nothing with the pool meanwhile. A throw is BAD_REQUEST, and nothing was sent. */
   encode(request: Req, out: FrameWriter): void
   /** Makes the framer of a new connection. */
   createFramer(): Framer

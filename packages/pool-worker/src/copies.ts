@@ -5,7 +5,7 @@
 
 /** Below this length a loop is faster than a native copy. Measured on Node 20. */
 const SMALL = 48
-/** From this length on a copy is worth a second view of its memory, to begin where the source does. */
+/** From this length on it pays to look where in a word source and target begin. */
 export const LONG = 512
 const WORD_BYTES = 8
 
@@ -25,8 +25,8 @@ export function copyBytes(source: Uint8Array, start: number, end: number, target
 }
 
 /** Through here goes what begins elsewhere in a word than its copy: a second copy, of private memory, costs little. */
-const between: Buffer = Buffer.allocUnsafeSlow(16_384 + WORD_BYTES)
 const BETWEEN_BYTES = 16_384
+const between: Buffer = Buffer.allocUnsafeSlow(BETWEEN_BYTES + WORD_BYTES)
 
 /** A copy of `source[start, end)` that begins at a word; a short one may share its memory with others, as all of Node's do. */
 export function copyOf(source: Uint8Array, start: number, end: number): Buffer {

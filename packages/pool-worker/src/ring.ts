@@ -60,11 +60,11 @@ function units(bytes: number): number {
   return Math.ceil(bytes / BESIDE_UNIT)
 }
 
-/** A payload's length and how far behind its header it begins share a word: no ring holds 2²⁸ bytes. */
+/** A payload's length and how far behind its header it begins share a word: a frame, PAD too, takes an eighth of the ring at most, so 2²⁷ bytes. */
 const LENGTH_BITS = 28
 const LENGTH_MASK = (1 << LENGTH_BITS) - 1
 
-/** @param length - Of the payload, and what it is behind its header. */
+/** @param length - Of the payload, and how far behind its header that begins. */
 function frameBytes(length: number): number {
   return (length + HEADER_BYTES + HEADER_BYTES - 1) & ~(HEADER_BYTES - 1)
 }
