@@ -7,7 +7,7 @@ import { table } from '../report/table.ts'
 import { bold, type Progress } from '../report/terminal.ts'
 import type { RunOptions, StageResult } from './run.ts'
 import type { Scenario } from './scenario.ts'
-import type { RatioResult } from './verdict.ts'
+import { limitNames, nameOf, type RatioResult } from './verdict.ts'
 
 const OWN_PACKAGES = ['@cenote/pool-core', '@cenote/pool-worker']
 
@@ -38,17 +38,18 @@ export function entrantTable({ entrants, measures }: StageResult): string {
 
 /** One line for each aim. */
 export function ratioTable({ ratios, measures, entrants }: Pick<StageResult, 'ratios' | 'measures' | 'entrants'>): string {
-  const nameOf = (id: string) => entrants.find((entrant) => entrant.id === id)?.name ?? id
   const rows = ratios.map((ratio) => {
-    const text = `${nameOf(ratio.of)}: ${ratio.text}`
-    if (ratio.unmeasured !== undefined) return [text, '-', '', '', boundOf(ratio, ratio.reach), boundOf(ratio, ratio.goal)]
+    const text = `${nameOf(ratio.of, entrants)}: ${ratio.text}`
+    if (ratio.unmeasured !== undefined) return [text, '-', '', '', boundOf(ratio, ratio.reach), boundOf(ratio, ratio.goal), '']
     const unit = ratio.by === 'difference' || ratio.over === undefined ? measures.find(({ key }) => key === ratio.measure)?.unit : undefined
     const values = [ratio.median, ratio.min, ratio.max].map((value) => readable(value ?? Number.NaN))
     if (unit !== undefined) values[0] += ` ${unit}`
-    return [text, ...values, boundOf(ratio, ratio.reach, ratio.reached), boundOf(ratio, ratio.goal, ratio.goalReached)]
+    const limit = ratio.limitMedian === undefined ? '' : readable(ratio.limitMedian)
+    return [text, ...values, boundOf(ratio, ratio.reach, ratio.reached), boundOf(ratio, ratio.goal, ratio.goalReached), limit]
   })
   const unmeasured = ratios.flatMap(({ text, unmeasured }) => (unmeasured === undefined ? [] : [`not measured: ${text}: ${unmeasured}`]))
-  return [table(['', 'median', 'min', 'max', 'to reach', 'goal'], rows), ...unmeasured].join('\n')
+  const limits = limitNames(ratios, entrants).map((name) => `limit: ${name}`)
+  return [table(['', 'median', 'min', 'max', 'to reach', 'goal', 'limit'], rows), ...limits, ...unmeasured].join('\n')
 }
 
 function boundOf({ bound }: RatioResult, value: number | undefined, kept?: boolean): string {

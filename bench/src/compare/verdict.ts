@@ -16,7 +16,13 @@ export interface EntrantResult {
 
 /** An aim and what came of it. `unmeasured` instead of the figures: why there are none. */
 export type RatioResult = RatioAim &
-  Partial<Spread> & { readonly reached?: boolean; readonly goalReached?: boolean; readonly unmeasured?: string }
+  Partial<Spread> & {
+    readonly reached?: boolean
+    readonly goalReached?: boolean
+    /** The median of the entrant that is the limit. */
+    readonly limitMedian?: number
+    readonly unmeasured?: string
+  }
 
 /** Medians with least and greatest of every measure that an entrant has. */
 export function entrantResults({ entrants, measures }: Pick<Stage, 'entrants' | 'measures'>, rounds: Rounds): EntrantResult[] {
@@ -36,14 +42,27 @@ export function ratioResults({ ratios, missing }: Pick<Stage, 'ratios' | 'missin
     const values = pairs(aim, entrants)
     if (values.length === 0) return { ...aim, unmeasured: whyNot(aim, missing) }
     const { median, min, max } = spread(values)
+    const limits = aim.limit === undefined ? [] : pairs({ ...aim, of: aim.limit }, entrants)
     const kept = (bound: number) => (aim.bound === 'least' ? median >= bound : median <= bound)
     return {
       ...aim,
       ...{ median, min, max },
       ...(aim.reach === undefined ? {} : { reached: kept(aim.reach) }),
       ...(aim.goal === undefined ? {} : { goalReached: kept(aim.goal) }),
+      ...(limits.length === 0 ? {} : { limitMedian: spread(limits).median }),
     }
   })
+}
+
+/** What an entrant is called. */
+export function nameOf(id: string, entrants: readonly EntrantResult[]): string {
+  return entrants.find((entrant) => entrant.id === id)?.name ?? id
+}
+
+/** Whose figures are the limits: mostly one. */
+export function limitNames(ratios: readonly RatioResult[], entrants: readonly EntrantResult[]): string[] {
+  const ids = ratios.flatMap(({ limit, limitMedian }) => (limit === undefined || limitMedian === undefined ? [] : [limit]))
+  return [...new Set(ids)].map((id) => nameOf(id, entrants))
 }
 
 /** The value of each round in which both have the figure. */

@@ -16,6 +16,7 @@ export async function openClient(setup: ClientSetup): Promise<FramedClient> {
     async request(body) {
       const socket = idle.pop() ?? (await new Promise<FramedSocket>((resolve) => waiting.push(resolve)))
       try {
+        if (setup.pollFirst === true) await polled()
         return await socket.request(body)
       } finally {
         give(socket)
@@ -25,4 +26,9 @@ export async function openClient(setup: ClientSetup): Promise<FramedClient> {
       for (const { socket } of all) socket.destroy()
     },
   }
+}
+
+/** Resolves after a whole poll phase: the first of the two callbacks may belong to one that is over. */
+function polled(): Promise<void> {
+  return new Promise((resolve) => setImmediate(() => setImmediate(resolve)))
 }

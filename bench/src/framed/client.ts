@@ -20,6 +20,8 @@ export interface ClientSetup extends Target {
   readonly scheduling?: 'lifo' | 'fifo'
   /** Whether TLS sessions are used again by the bare sockets. A pool of Cenote's always does. */
   readonly resume?: boolean
+  /** Whether a bare socket is polled before it is written to, as Cenote polls one that was idle: then a peer that has closed it is noticed. */
+  readonly pollFirst?: boolean
 }
 
 /** A client, ready. */

@@ -1,6 +1,6 @@
 /** Results of `compare` as the report shows them. */
 import type { StageResult } from '../compare/run.ts'
-import type { RatioResult } from '../compare/verdict.ts'
+import { limitNames, nameOf, type RatioResult } from '../compare/verdict.ts'
 import { readable } from '../measure/numbers.ts'
 import { type Aim, counted, type Part, partOf, rangeOf, type Section } from './model.ts'
 import type { ResultFile } from './read.ts'
@@ -34,18 +34,17 @@ function stagePart({ title, server, measures, entrants, missing, ratios }: Stage
     rows: entrants.map(({ name, spreads }) => ({ name, cells: measures.map(({ key }) => spreads[key]) })),
     aims: ratios.map((ratio) => aimOf(ratio, entrants, measures)),
     missing,
-    notes: [`Server: ${server}.`],
+    notes: [`Server: ${server}.`, ...limitNames(ratios, entrants).map((name) => `Limit: what comes of ${name}.`)],
   })
 }
 
 function aimOf(ratio: RatioResult, entrants: StageResult['entrants'], measures: StageResult['measures']): Aim {
-  const name = entrants.find(({ id }) => id === ratio.of)?.name ?? ratio.of
   const bounds = {
-    text: `${name}: ${ratio.text}`,
+    text: `${nameOf(ratio.of, entrants)}: ${ratio.text}`,
     ...(ratio.reach === undefined ? {} : { reach: boundOf(ratio, ratio.reach) }),
     ...(ratio.goal === undefined ? {} : { goal: boundOf(ratio, ratio.goal) }),
   }
-  const { median, min, max, reached, goalReached, unmeasured } = ratio
+  const { median, min, max, reached, goalReached, limitMedian, unmeasured } = ratio
   if (median === undefined || min === undefined || max === undefined) return { ...bounds, unmeasured: unmeasured ?? 'no figures' }
   const isRatio = ratio.over !== undefined && ratio.by !== 'difference'
   const unit = isRatio ? '×' : (measures.find(({ key }) => key === ratio.measure)?.unit ?? '')
@@ -55,6 +54,7 @@ function aimOf(ratio: RatioResult, entrants: StageResult['entrants'], measures: 
     range: rangeOf({ median, min, max }),
     ...(reached === undefined ? {} : { reached }),
     ...(goalReached === undefined ? {} : { goalReached }),
+    ...(limitMedian === undefined ? {} : { limit: readable(limitMedian) }),
   }
 }
 

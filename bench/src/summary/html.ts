@@ -95,7 +95,7 @@ function rowHtml(row: Row): string {
 
 function aimTable(rows: readonly string[]): string {
   if (rows.length === 0) return ''
-  const heading = ['', 'measured', 'to reach', '', 'goal'].map((title) => `<th scope="col">${title}</th>`).join('')
+  const heading = ['', 'measured', 'to reach', '', 'goal', 'limit'].map((title) => `<th scope="col">${title}</th>`).join('')
   return `<table class="aims"><thead><tr>${heading}</tr></thead>\n<tbody>${rows.join('\n')}</tbody></table>`
 }
 
@@ -108,7 +108,8 @@ function aimHtml(aim: Aim, place = ''): string {
 <td data-is="measured">${escaped(aim.value ?? 'not measured')}${range}${why}</td>
 <td data-is="to reach">${escaped(aim.reach ?? '–')}</td>
 <td class="${verdict}">${verdict === 'goal only' ? '' : verdict}</td>
-<td data-is="goal">${escaped(goalOf(aim))}</td></tr>`
+<td data-is="goal">${escaped(goalOf(aim))}</td>
+<td data-is="limit">${escaped(aim.limit ?? '')}</td></tr>`
 }
 
 /** A picture is a document of its own: nothing in it can act on the page. */

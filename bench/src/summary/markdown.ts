@@ -55,13 +55,13 @@ function partLines(part: Part): string[] {
 }
 
 function aimLines(rows: readonly (readonly string[])[]): string[] {
-  return rows.length === 0 ? [] : table(['', 'measured', 'to reach', '', 'goal'], rows)
+  return rows.length === 0 ? [] : table(['', 'measured', 'to reach', '', 'goal', 'limit'], rows)
 }
 
 function aimRow(aim: Aim, place = ''): string[] {
   const verdict = verdictOf(aim)
   const measured = aim.value === undefined ? (aim.unmeasured ?? '–') : `${aim.value} ${bracketed(aim.range ?? '')}`.trim()
-  return [`${place}${aim.text}`, measured, aim.reach ?? '–', verdict === 'goal only' ? '' : verdict, goalOf(aim)]
+  return [`${place}${aim.text}`, measured, aim.reach ?? '–', verdict === 'goal only' ? '' : verdict, goalOf(aim), aim.limit ?? '']
 }
 
 function bracketed(text: string): string {

@@ -56,6 +56,8 @@ export interface Aim {
   readonly reached?: boolean
   readonly goal?: string
   readonly goalReached?: boolean
+  /** '1.02': what comes of an entrant that does less than any pool. */
+  readonly limit?: string
   /** Why there is no value. */
   readonly unmeasured?: string
 }

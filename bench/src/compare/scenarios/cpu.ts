@@ -21,7 +21,7 @@ export const cpu: Scenario = {
 }
 
 function aim(text: string, measure: string, bound: 'least' | 'most', reach: number, goal: number): RatioAim {
-  return { text, measure, of: 'cenote', over: 'generic-pool', bound, reach, goal }
+  return { text, measure, of: 'cenote', over: 'generic-pool', bound, reach, goal, limit: 'idle' }
 }
 
 function stage(callers: number): StageMaker {
@@ -41,6 +41,10 @@ async function open(context: Context, callers: number): Promise<Stage> {
       await startContender(context, { id: 'cenote', name: `Cenote, handlers in ${SHARDS} shards` }, 'cpu-cenote', withShards(SHARDS)),
       await startContender(context, { id: 'cenote-1', name: 'Cenote, handlers in 1 shard' }, 'cpu-cenote', withShards(1)),
       await startContender(context, { id: 'generic-pool', name: 'generic-pool, on the main thread' }, 'cpu-generic-pool', setup),
+      await startContender(context, { id: 'idle', name: `a main thread that does nothing, beside ${SHARDS} busy ones` }, 'cpu-idle', {
+        thread: new URL('./busy-thread.js', context.entry).href,
+        threads: SHARDS,
+      }),
     ],
     missing: [],
     measures: [THROUGHPUT, MAIN_CPU, ALL_CPU, LOOP_DELAY, LATENCY_P50, LATENCY_P99],

@@ -9,7 +9,7 @@ import type { Context, Entrant, RatioAim, Scenario, Stage } from '../scenario.ts
 const PAYLOAD_BYTES = 64
 const CALLERS_EACH = 2
 
-const THROUGHPUT_AIM = { measure: THROUGHPUT.key, of: 'cenote', bound: 'least' } as const
+const THROUGHPUT_AIM = { measure: THROUGHPUT.key, of: 'cenote', bound: 'least', limit: 'rings' } as const
 const RATIOS: readonly RatioAim[] = [
   { ...THROUGHPUT_AIM, text: 'times the requests of generic-pool', over: 'generic-pool', reach: 1.1 },
   { ...THROUGHPUT_AIM, text: 'times the requests of the Go channel pool', over: 'go', reach: 0.75, goal: 1.1 },
@@ -21,6 +21,7 @@ const RATIOS: readonly RatioAim[] = [
     over: 'generic-pool',
     bound: 'most',
     reach: 0.25,
+    limit: 'rings',
   },
 ]
 
@@ -44,6 +45,10 @@ async function open(context: Context, connections: number): Promise<Stage> {
       await startContender(context, { id: 'generic-pool', name: 'generic-pool over node:net' }, 'echo-generic-pool', setup),
       await startContender(context, { id: 'tarn', name: 'tarn over node:net' }, 'echo-tarn', setup),
       await startContender(context, { id: 'stack', name: 'bare node:net in a stack' }, 'echo-stack', setup),
+      await startContender(context, { id: 'rings', name: 'two threads and rings, no pool' }, 'echo-rings', {
+        ...setup,
+        thread: new URL('./rings-thread.js', context.entry).href,
+      }),
       ...natives.filter((native): native is Entrant => !isMissing(native)),
     ],
     missing: natives.filter(isMissing),

@@ -35,14 +35,18 @@ function aims(over: string, whose: string): RatioAim[] {
 
 async function openEcho(context: Context, callers: number): Promise<Stage> {
   const target = await startServer(context)
+  const thread = new URL('./rings-thread.js', context.entry).href
   const setup = { ...target, connections: CONNECTIONS, callers, work: { echo: PAYLOAD_BYTES }, loopDelay: true }
   return {
     title: `TLS: echo of ${PAYLOAD_BYTES / 1_024} KiB over ${CONNECTIONS} connections, ${callers} callers`,
     server: 'Node echo server, TLS',
-    entrants: await framedEntrants(context, setup, 'bare TLS sockets in a stack'),
+    entrants: [
+      ...(await framedEntrants(context, setup, 'bare TLS sockets in a stack')),
+      await startContender(context, { id: 'rings', name: 'two threads and rings, no pool' }, 'framed-rings', { ...setup, thread }),
+    ],
     missing: [],
     measures: [THROUGHPUT, MAIN_CPU, ALL_CPU, LOOP_DELAY, LATENCY_P50],
-    ratios: aims('bare', "bare TLS sockets'"),
+    ratios: aims('bare', "bare TLS sockets'").map((aim) => ({ ...aim, limit: 'rings' })),
   }
 }
 
