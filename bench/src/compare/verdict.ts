@@ -42,7 +42,7 @@ export function ratioResults({ ratios, missing }: Pick<Stage, 'ratios' | 'missin
     const values = pairs(aim, entrants)
     if (values.length === 0) return { ...aim, unmeasured: whyNot(aim, missing) }
     const { median, min, max } = spread(values)
-    const limits = aim.limit === undefined ? [] : pairs({ ...aim, of: aim.limit }, entrants)
+    const limits = aim.limit === undefined ? [] : pairs({ ...aim, of: aim.limit, over: aim.limitOver ?? aim.over }, entrants)
     const kept = (bound: number) => (aim.bound === 'least' ? median >= bound : median <= bound)
     return {
       ...aim,

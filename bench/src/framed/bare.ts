@@ -1,11 +1,12 @@
-/** Bare sockets in a stack: taken, used, put back; who finds none waits in line. */
+/** Bare sockets in a stack, or with `fifo` in a queue: taken, used, put back; who finds none waits in line. */
 import type { ClientSetup, FramedClient } from './client.ts'
-import { type FramedSocket, openSocket } from './socket.ts'
+import { type FramedSocket, openSockets } from './socket.ts'
 
 /** Opens all connections. */
 export async function openClient(setup: ClientSetup): Promise<FramedClient> {
-  const all = await Promise.all(Array.from({ length: setup.connections }, () => openSocket(setup)))
+  const all = await openSockets(setup, setup.connections)
   const idle = [...all]
+  const take = () => (setup.scheduling === 'fifo' ? idle.shift() : idle.pop())
   const waiting: ((socket: FramedSocket) => void)[] = []
   const give = (socket: FramedSocket) => {
     const next = waiting.shift()
@@ -14,7 +15,7 @@ export async function openClient(setup: ClientSetup): Promise<FramedClient> {
   }
   return {
     async request(body) {
-      const socket = idle.pop() ?? (await new Promise<FramedSocket>((resolve) => waiting.push(resolve)))
+      const socket = take() ?? (await new Promise<FramedSocket>((resolve) => waiting.push(resolve)))
       try {
         if (setup.pollFirst === true) await polled()
         return await socket.request(body)

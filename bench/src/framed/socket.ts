@@ -5,6 +5,7 @@ import { connect as connectTls } from 'node:tls'
 import { HEADER_BYTES, type Target } from './client.ts'
 
 const HOST = '127.0.0.1'
+const AT_ONCE = 1_000
 
 /** A TLS session to resume, kept by whoever opens the sockets. */
 export interface Session {
@@ -34,6 +35,16 @@ export async function openSocket(target: Target, session?: Session): Promise<Fra
     })
   await once(socket, 'secureConnect')
   return new FramedSocket(socket)
+}
+
+/** Opens so many connections, not all at once: a server's queue of new ones is short. */
+export async function openSockets(target: Target, count: number): Promise<FramedSocket[]> {
+  const sockets: FramedSocket[] = []
+  while (sockets.length < count) {
+    const some = Array.from({ length: Math.min(AT_ONCE, count - sockets.length) }, () => openSocket(target))
+    sockets.push(...(await Promise.all(some)))
+  }
+  return sockets
 }
 
 /** A request at a time, each answered by one message behind its length. */

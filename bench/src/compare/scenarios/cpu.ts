@@ -2,6 +2,7 @@
 import { DOCUMENT_BYTES, DOCUMENTS, orderDocument } from '../../answers/documents.ts'
 import { startAnswerServer } from '../../servers/answers.ts'
 import { startContender } from '../contender.ts'
+import { idleBeside } from '../idle.ts'
 import { ALL_CPU, LATENCY_P50, LATENCY_P99, LOOP_DELAY, MAIN_CPU, THROUGHPUT } from '../measures.ts'
 import type { Context, RatioAim, Scenario, Stage, StageMaker } from '../scenario.ts'
 
@@ -41,10 +42,7 @@ async function open(context: Context, callers: number): Promise<Stage> {
       await startContender(context, { id: 'cenote', name: `Cenote, handlers in ${SHARDS} shards` }, 'cpu-cenote', withShards(SHARDS)),
       await startContender(context, { id: 'cenote-1', name: 'Cenote, handlers in 1 shard' }, 'cpu-cenote', withShards(1)),
       await startContender(context, { id: 'generic-pool', name: 'generic-pool, on the main thread' }, 'cpu-generic-pool', setup),
-      await startContender(context, { id: 'idle', name: `a main thread that does nothing, beside ${SHARDS} busy ones` }, 'cpu-idle', {
-        thread: new URL('./busy-thread.js', context.entry).href,
-        threads: SHARDS,
-      }),
+      await idleBeside(context, SHARDS),
     ],
     missing: [],
     measures: [THROUGHPUT, MAIN_CPU, ALL_CPU, LOOP_DELAY, LATENCY_P50, LATENCY_P99],

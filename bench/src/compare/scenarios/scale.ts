@@ -42,7 +42,8 @@ function many({ roundMs }: Context): { many: number; limited: string } {
 async function openRequests(context: Context): Promise<Stage> {
   const { many: connections, limited } = many(context)
   const servers = new Set<string>()
-  const entrant = async (id: string, count: number, scheduling: 'lifo' | 'fifo'): Promise<Entrant> => {
+  const entrant = async (whose: 'cenote' | 'bare', size: 'few' | 'many', scheduling: 'lifo' | 'fifo'): Promise<Entrant> => {
+    const count = size === 'few' ? FEW : connections
     const { port, name: kind } = await startEchoServer(context.cleanup) // one for each: its descriptors are limited too
     servers.add(kind)
     const setup: FramedSetup = {
@@ -54,7 +55,9 @@ async function openRequests(context: Context): Promise<Stage> {
       work: { echo: PAYLOAD_BYTES },
       loopDelay: false,
     }
-    return startContender(context, { id, name: `${shown(count)} connections, ${scheduling}` }, 'scale-cenote', setup)
+    const id = `${whose}-${size}-${scheduling}`
+    const name = `${whose === 'bare' ? 'bare sockets: ' : ''}${shown(count)} connections, ${scheduling}`
+    return startContender(context, { id, name }, whose === 'bare' ? 'framed-bare' : 'scale-cenote', setup)
   }
   const aim = (measure: Measure, scheduling: string): RatioAim => {
     const text = `times ${measure === MAIN_CPU ? 'the main-thread CPU' : measure === ALL_CPU ? 'the CPU of all threads' : 'the latency'} at ${FEW}`
@@ -66,13 +69,16 @@ async function openRequests(context: Context): Promise<Stage> {
       bound: 'most',
       reach: 1.3,
       goal: 1.1,
+      ...(scheduling === 'fifo' && measure !== MAIN_CPU ? { limit: 'bare-many-fifo', limitOver: 'bare-few-fifo' } : {}),
     }
   }
   const entrants = [
-    await entrant('cenote-many-lifo', connections, 'lifo'),
-    await entrant('cenote-few-lifo', FEW, 'lifo'),
-    await entrant('cenote-many-fifo', connections, 'fifo'),
-    await entrant('cenote-few-fifo', FEW, 'fifo'),
+    await entrant('cenote', 'many', 'lifo'),
+    await entrant('cenote', 'few', 'lifo'),
+    await entrant('cenote', 'many', 'fifo'),
+    await entrant('cenote', 'few', 'fifo'),
+    await entrant('bare', 'many', 'fifo'),
+    await entrant('bare', 'few', 'fifo'),
   ]
   return {
     title: `Echo of ${PAYLOAD_BYTES} bytes by ${FEW} callers, over ${FEW} and over ${shown(connections)} connections${limited}, 1 shard`,

@@ -3,6 +3,7 @@ import { startChild } from '../../process/child.ts'
 import { type Certificate, makeCertificate } from '../../servers/certificate.ts'
 import { startContender } from '../contender.ts'
 import { framedEntrants } from '../framed-entrants.ts'
+import { idleBeside } from '../idle.ts'
 import { ALL_CPU, LATENCY_P50, LOOP_DELAY, MAIN_CPU, THROUGHPUT } from '../measures.ts'
 import type { Context, Measure, RatioAim, Scenario, Stage } from '../scenario.ts'
 
@@ -63,10 +64,11 @@ async function openConnect(context: Context): Promise<Stage> {
         ...setup,
         resume: false,
       }),
+      await idleBeside(context, 2), // as a shard and the server are
     ],
     missing: [],
     measures: [HAND_SHAKES, CPU_EACH, ALL_CPU, LOOP_DELAY],
-    ratios: aims('bare', "bare TLS sockets' (sessions resumed by both)"),
+    ratios: aims('bare', "bare TLS sockets' (sessions resumed by both)").map((aim) => ({ ...aim, limit: 'idle' })),
   }
 }
 
