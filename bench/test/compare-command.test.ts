@@ -69,7 +69,7 @@ test('tables show who has a figure and who has none, which bound is kept, and wh
   ]
   const aim = { measure: 'speed', of: 'hare', over: 'tortoise', bound: 'least', reach: 1, goal: 4 } as const
   const ratios = [
-    { ...aim, text: 'as fast', ...spread, reached: true, goalReached: false },
+    { ...aim, text: 'as fast', ...spread, reached: true, goalReached: false, limit: 'tortoise', limitMedian: 2.5 },
     { ...aim, text: 'as far', unmeasured: 'the snail: not found' },
   ]
   const result = { name: 'main', title: '', server: '', missing: [], measures, entrants, ratios }
@@ -77,7 +77,8 @@ test('tables show who has a figure and who has none, which bound is kept, and wh
   assert.match(lines[0] ?? '', /speed, km\/h +min +max +CPU, µs/)
   assert.match(lines[2] ?? '', /the hare +2\.00 +1\.00 +3\.00 +2\.00/)
   assert.match(lines[3] ?? '', /the tortoise +2\.00 +1\.00 +3\.00 +-/)
-  assert.match(ratioTable(result), /the hare: as fast +2\.00 +1\.00 +3\.00 +≥ 1 reached +≥ 4 missed/)
+  assert.match(ratioTable(result), /the hare: as fast +2\.00 +1\.00 +3\.00 +≥ 1 reached +≥ 4 missed +2\.50/)
+  assert.match(ratioTable(result), /limit: the tortoise/)
   assert.match(ratioTable(result), /the hare: as far +- +≥ 1 +≥ 4\n/)
   assert.match(ratioTable(result), /not measured: as far: the snail: not found/)
 })

@@ -1,7 +1,7 @@
 import * as assert from 'uvu/assert'
 import { suite } from '../../packages/pool-worker/test/kit/kit.ts'
 import type { Figures, RatioAim } from '../src/compare/scenario.ts'
-import { entrantResults, orderOf, ratioResults } from '../src/compare/verdict.ts'
+import { entrantResults, limitNames, orderOf, ratioResults } from '../src/compare/verdict.ts'
 
 const test = suite('the verdict of a comparison')
 
@@ -36,6 +36,26 @@ test('a difference, a figure alone, and an upper bound', () => {
   const [first, second] = ratioResults({ ratios: [difference, alone], missing: [] }, entrants)
   assert.equal([first?.median, first?.reached, first?.goalReached], [3, true, false])
   assert.equal([second?.median, second?.reached], [5.5, false])
+})
+
+test('a limit is what comes of another entrant in the same rounds, beside the same one or one of its own', () => {
+  const entrants = results({ hare: speeds(10, 100, 30), tortoise: speeds(1, 50, 20), cheetah: speeds(2, 200, 100), snail: speeds(1, 1, 2) })
+  const [same, own, none, absent] = ratioResults(
+    {
+      ratios: [{ ...AIM, limit: 'cheetah' }, { ...AIM, limit: 'cheetah', limitOver: 'snail' }, AIM, { ...AIM, limit: 'unicorn' }],
+      missing: [],
+    },
+    entrants,
+  )
+  assert.equal(
+    [same?.median, same?.limitMedian, own?.limitMedian, none?.limitMedian, absent?.limitMedian],
+    [2, 4, 50, undefined, undefined],
+  )
+  assert.equal([same?.limitReaches, own?.limitReaches, none?.limitReaches], [true, true, undefined])
+  const [slow] = ratioResults({ ratios: [{ ...AIM, limit: 'snail' }], missing: [] }, entrants)
+  assert.equal([slow?.limitMedian, slow?.limitReaches], [0.1, false])
+  const named = ratioResults({ ratios: [{ ...AIM, limit: 'cheetah' }, AIM, { ...AIM, limit: 'unicorn' }], missing: [] }, entrants)
+  assert.equal(limitNames(named, entrants), ['cheetah'])
 })
 
 test('a goal without a bound demands nothing', () => {

@@ -102,6 +102,47 @@ for (const [name, openClient] of [
   })
 }
 
+for (const [scheduling, order] of [
+  ['lifo', [1, 1, 1]],
+  ['fifo', [0, 1, 0]],
+] as const) {
+  test(`${scheduling} decides which of the idle bare sockets is taken`, async () => {
+    const used: number[] = []
+    let connections = 0
+    const port = await serving((socket) => {
+      const own = connections++
+      socket.on('data', () => used.push(own))
+      echo(socket)
+    })
+    const client = await openBare({ port, connections: 2, scheduling })
+    for (let request = 0; request < 3; request++) await client.request(patterned(10, request))
+    assert.equal(used, order)
+    await client.close()
+  })
+}
+
+for (const pollFirst of [true, false]) {
+  test(`a bare socket that is ${pollFirst ? '' : 'not '}polled first ${pollFirst ? 'notices' : 'overlooks'} an end that the kernel has known before the request`, async () => {
+    let peer: Socket | undefined
+    let received = 0
+    const server = createServer({ allowHalfOpen: true }, (socket) => {
+      peer = socket.on('data', ({ length }) => {
+        received += length
+      })
+    })
+    servers.push(server)
+    await once(server.listen(0, '127.0.0.1'), 'listening')
+    const client = await openBare({ port: (server.address() as AddressInfo).port, connections: 1, pollFirst })
+    await until(() => peer !== undefined, 'it is accepted')
+    const ended = peer && once(peer, 'end')
+    peer?.end() // its FIN is with the kernel before anybody polls again
+    assert.match(await failure(client.request(Buffer.of(1))), /closed|ended|after end/)
+    await ended
+    assert.is(received, pollFirst ? 0 : 5)
+    await client.close()
+  })
+}
+
 test('of a reply the length, every byte of a short one, and a byte in each page of a long one are looked at', () => {
   const [short, long] = [patterned(64, 1), patterned(20_000, 1)]
   checkBody(Buffer.from(short), short)

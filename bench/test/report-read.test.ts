@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import * as assert from 'uvu/assert'
 import { suite } from '../../packages/pool-worker/test/kit/kit.ts'
+import { headline } from '../src/summary/facts.ts'
 import { verdictOf } from '../src/summary/model.ts'
 import { readResults } from '../src/summary/read.ts'
 import { CANCEL, compareFile, ENVIRONMENT, LOAD, MAIN_JOB, STAGE } from './support/results.ts'
@@ -105,6 +106,23 @@ test('a comparison has a part for each stage, with all figures, who was missing,
   })
   assert.is(unmeasured?.unmeasured, 'Go channel pool: go was not found')
   assert.equal([absolute?.value, absolute?.range, absolute?.reach], ['12.5 µs', '', '≤ 4'])
+})
+
+test('a limit stands beside its aim, by name below it, and a bound that it misses too is counted', async () => {
+  const ratios = STAGE.ratios.map((ratio) => ({ ...ratio, limit: 'c', limitMedian: 5, limitReaches: false }))
+  await store('compare-echo.json', compareFile('echo', [{ ...STAGE, ratios }]))
+  const { sections } = await read()
+  const part = sections[0]?.parts[0]
+  assert.equal(
+    part?.aims.map(({ limit, beyond }) => [limit, beyond]),
+    [
+      ['5.00', undefined],
+      [undefined, undefined],
+      ['5.00', true],
+    ],
+  )
+  assert.ok(part?.notes.includes('Limit: what comes of C epoll client.'))
+  assert.is(headline(sections), 'Of 3 bounds 1 reached, 1 missed (1 of them by the limit too), 1 not measured.')
 })
 
 test('a goal with nothing to reach is neither kept nor missed', async () => {

@@ -19,8 +19,9 @@ export type RatioResult = RatioAim &
   Partial<Spread> & {
     readonly reached?: boolean
     readonly goalReached?: boolean
-    /** The median of the entrant that is the limit. */
+    /** The median of the entrant that is the limit, and whether that would be enough. */
     readonly limitMedian?: number
+    readonly limitReaches?: boolean
     readonly unmeasured?: string
   }
 
@@ -42,16 +43,26 @@ export function ratioResults({ ratios, missing }: Pick<Stage, 'ratios' | 'missin
     const values = pairs(aim, entrants)
     if (values.length === 0) return { ...aim, unmeasured: whyNot(aim, missing) }
     const { median, min, max } = spread(values)
-    const limits = aim.limit === undefined ? [] : pairs({ ...aim, of: aim.limit, over: aim.limitOver ?? aim.over }, entrants)
-    const kept = (bound: number) => (aim.bound === 'least' ? median >= bound : median <= bound)
     return {
       ...aim,
       ...{ median, min, max },
-      ...(aim.reach === undefined ? {} : { reached: kept(aim.reach) }),
-      ...(aim.goal === undefined ? {} : { goalReached: kept(aim.goal) }),
-      ...(limits.length === 0 ? {} : { limitMedian: spread(limits).median }),
+      ...(aim.reach === undefined ? {} : { reached: keeps(median, aim.bound, aim.reach) }),
+      ...(aim.goal === undefined ? {} : { goalReached: keeps(median, aim.bound, aim.goal) }),
+      ...limitOf(aim, entrants),
     }
   })
+}
+
+function keeps(value: number, bound: RatioAim['bound'], reach: number): boolean {
+  return bound === 'least' ? value >= reach : value <= reach
+}
+
+function limitOf(aim: RatioAim, entrants: readonly EntrantResult[]): Pick<RatioResult, 'limitMedian' | 'limitReaches'> {
+  if (aim.limit === undefined) return {}
+  const values = pairs({ ...aim, of: aim.limit, over: aim.limitOver ?? aim.over }, entrants)
+  if (values.length === 0) return {}
+  const { median } = spread(values)
+  return { limitMedian: median, ...(aim.reach === undefined ? {} : { limitReaches: keeps(median, aim.bound, aim.reach) }) }
 }
 
 /** What an entrant is called. */

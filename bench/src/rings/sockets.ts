@@ -46,8 +46,11 @@ export class RingSockets {
       return true
     }
     const common = { port, noDelay: true, onread: { buffer: Buffer.alloc(READ_BYTES), callback } }
-    if (ca === undefined) return createConnection({ ...common, host: '127.0.0.1' })
-    return connect({ ...common, ca, host: 'localhost', servername: 'localhost', minVersion: 'TLSv1.2' } as ConnectionOptions) // whose types do not know onread
+    const tls = { ...common, ca, host: 'localhost', servername: 'localhost', minVersion: 'TLSv1.2' } as ConnectionOptions // whose types do not know onread
+    const socket = ca === undefined ? createConnection({ ...common, host: '127.0.0.1' }) : connect(tls)
+    return socket.on('close', () => {
+      throw new Error('a connection was closed')
+    })
   }
 
   #reply(index: number, bytes: Buffer, start: number): void {

@@ -44,7 +44,7 @@ function aimOf(ratio: RatioResult, entrants: StageResult['entrants'], measures: 
     ...(ratio.reach === undefined ? {} : { reach: boundOf(ratio, ratio.reach) }),
     ...(ratio.goal === undefined ? {} : { goal: boundOf(ratio, ratio.goal) }),
   }
-  const { median, min, max, reached, goalReached, limitMedian, unmeasured } = ratio
+  const { median, min, max, reached, goalReached, limitMedian, limitReaches, unmeasured } = ratio
   if (median === undefined || min === undefined || max === undefined) return { ...bounds, unmeasured: unmeasured ?? 'no figures' }
   const isRatio = ratio.over !== undefined && ratio.by !== 'difference'
   const unit = isRatio ? '×' : (measures.find(({ key }) => key === ratio.measure)?.unit ?? '')
@@ -55,6 +55,7 @@ function aimOf(ratio: RatioResult, entrants: StageResult['entrants'], measures: 
     ...(reached === undefined ? {} : { reached }),
     ...(goalReached === undefined ? {} : { goalReached }),
     ...(limitMedian === undefined ? {} : { limit: readable(limitMedian) }),
+    ...(reached === false && limitReaches === false ? { beyond: true } : {}),
   }
 }
 

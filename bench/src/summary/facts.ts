@@ -1,5 +1,5 @@
 /** What both forms of the report say of machines, versions and how many aims were reached. */
-import { counted, type Section, verdictOf } from './model.ts'
+import { allAims, counted, type Section, verdictOf } from './model.ts'
 
 const GIB = 2 ** 30
 
@@ -17,11 +17,14 @@ export function measuredWhere({ environment: { date, commit, packages } }: Secti
   return `Measured ${date.slice(0, 16).replace('T', ' ')} UTC${commit === undefined ? '' : `, commit ${commit}`}: ${versions.join(', ')}.`
 }
 
-/** '12 of 20 reached, 6 missed, 2 not measured.' */
+/** 'Of 20 bounds 12 reached, 6 missed (2 of them by the limit too), 2 not measured.' */
 export function headline(sections: readonly Section[]): string {
-  const verdicts = sections.flatMap(({ parts }) => parts.flatMap(({ aims }) => aims.map(verdictOf)))
+  const aims = allAims(sections).map(({ aim }) => aim)
+  const verdicts = aims.map(verdictOf)
   const count = (verdict: (typeof verdicts)[number]) => verdicts.filter((each) => each === verdict).length
   const demanded = verdicts.length - count('goal only')
   if (demanded === 0) return 'Nothing that was measured has a bound to keep.'
-  return `Of ${counted(demanded, 'bound')} ${count('reached')} reached, ${count('missed')} missed, ${count('not measured')} not measured.`
+  const beyond = aims.filter((aim) => aim.beyond).length
+  const missed = `${count('missed')} missed${beyond === 0 ? '' : ` (${beyond} of them by the limit too)`}`
+  return `Of ${counted(demanded, 'bound')} ${count('reached')} reached, ${missed}, ${count('not measured')} not measured.`
 }

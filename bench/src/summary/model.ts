@@ -58,6 +58,8 @@ export interface Aim {
   readonly goalReached?: boolean
   /** '1.02': what comes of an entrant that does less than any pool. */
   readonly limit?: string
+  /** It was missed, and the limit would miss it too. */
+  readonly beyond?: boolean
   /** Why there is no value. */
   readonly unmeasured?: string
 }

@@ -1,0 +1,73 @@
+/** Two threads and rings without a pool: the limit of comparisons must answer as truly as what it limits. */
+import { once } from 'node:events'
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import * as assert from 'uvu/assert'
+import { suite } from '../../packages/pool-worker/test/kit/kit.ts'
+import { patterned } from '../src/framed/bodies.ts'
+import { RingClient } from '../src/rings/client.ts'
+import { makeCertificate } from '../src/servers/certificate.ts'
+import { serveTls } from '../src/servers/tls-echo.ts'
+import { failure } from './support/failure.ts'
+
+const test = suite('two threads and rings')
+const THREAD = new URL('../dist/rings-thread.js', import.meta.url)
+const BYTES = 100
+
+const servers: Server[] = []
+test.after.each(async () => {
+  for (const server of servers.splice(0)) await new Promise((resolve) => server.close(resolve))
+})
+
+/** A server whose connections are handled by `attend`; its port. */
+async function serving(attend: (socket: Socket) => void): Promise<number> {
+  const server = createServer({ noDelay: true }, attend)
+  servers.push(server)
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  return (server.address() as AddressInfo).port // of a TCP server, which listens
+}
+
+/** Many requests on both connections of a client, and what each was answered. */
+async function askMany(client: RingClient): Promise<void> {
+  const bodies = Array.from({ length: 200 }, (_, index) => patterned(BYTES, index))
+  const replies = await Promise.all(bodies.map((body, index) => client.request(index % 2, body)))
+  for (const [index, reply] of replies.entries()) assert.equal(reply, bodies[index])
+}
+
+test('each caller gets its own reply, many on a connection, wherever the bytes are cut', async () => {
+  const port = await serving((socket) =>
+    socket.on('data', (chunk: Buffer) => {
+      for (let at = 0; at < chunk.length; at += 37) socket.write(chunk.subarray(at, at + 37))
+    }),
+  )
+  const client = await RingClient.open({ port, connections: 2, bytes: BYTES }, THREAD)
+  await askMany(client)
+  await askMany(client) // it has slept meanwhile, or not: both must do
+  await client.close()
+})
+
+test('the same over TLS', async () => {
+  const certificate = await makeCertificate()
+  const { port, server } = await serveTls(certificate)
+  servers.push(server)
+  const client = await RingClient.open({ port, ca: certificate.cert, connections: 2, bytes: BYTES }, THREAD)
+  await askMany(client)
+  await client.close()
+})
+
+test('when a connection ends, all who wait are told, and so is who asks later', async () => {
+  const port = await serving((socket) => socket.once('data', () => socket.destroy()))
+  const client = await RingClient.open({ port, connections: 2, bytes: BYTES }, THREAD)
+  const failures = await Promise.all([0, 1].map((connection) => failure(client.request(connection, patterned(BYTES, 1)))))
+  for (const why of failures) assert.match(why, /a connection was closed|ECONNRESET/)
+  assert.match(await failure(client.request(0, patterned(BYTES, 1))), /a connection was closed|ECONNRESET/)
+  await client.close()
+})
+
+test('a client that is closed answers nobody any more', async () => {
+  const client = await RingClient.open({ port: await serving(() => undefined), connections: 1, bytes: BYTES }, THREAD)
+  const waiting = failure(client.request(0, patterned(BYTES, 1)))
+  await client.close()
+  assert.match(await waiting, /has ended/)
+})
+
+test.run()
