@@ -59,7 +59,8 @@ function keeps(value: number, bound: RatioAim['bound'], reach: number): boolean 
 
 function limitOf(aim: RatioAim, entrants: readonly EntrantResult[]): Pick<RatioResult, 'limitMedian' | 'limitReaches'> {
   if (aim.limit === undefined) return {}
-  const values = pairs({ ...aim, of: aim.limit, over: aim.limitOver ?? aim.over }, entrants)
+  const beside = aim.limitOver === undefined ? {} : { over: aim.limitOver }
+  const values = pairs({ ...aim, of: aim.limit, ...beside }, entrants)
   if (values.length === 0) return {}
   const { median } = spread(values)
   return { limitMedian: median, ...(aim.reach === undefined ? {} : { limitReaches: keeps(median, aim.bound, aim.reach) }) }
