@@ -160,6 +160,11 @@ export class CallTable<T extends object> {
     this.#free.push(index)
   }
 
+  /** How many are in flight. */
+  get size(): number {
+    return this.#calls.length - this.#free.length
+  }
+
   /** All calls in flight, in no order. */
   *[Symbol.iterator](): IterableIterator<T> {
     for (const call of this.#calls) if (call !== undefined) yield call

@@ -95,7 +95,10 @@ export class Link {
     this.#incoming = new Incoming(consumer, host.lane, this.#lines, this.#calls, this.runs, language, mailbox, buffered, settle)
     this.#words = new Int32Array(host.memory.words)
     this.#beats = new Int32Array(host.memory.beats)
-    host.bell.listen(() => this.wake())
+    host.bell.listen(
+      () => this.wake(),
+      () => this.#calls.size + this.runs.size === 1,
+    )
     host.parcels.listen(this.#arrived)
   }
 

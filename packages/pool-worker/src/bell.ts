@@ -6,8 +6,12 @@ import type { World } from './world.ts'
 export interface Bell {
   /** Wakes the other end: in another thread in a later turn of its event loop. */
   ring(): void
-  /** Says what a ring from the other end does. Once. */
-  listen(onRing: () => void): void
+  /**
+   * Says what a ring from the other end does. Once.
+   *
+   * @param alone - Whether nobody waits for anything but what it is rung for: within one thread there is no use then in waiting for more to come.
+   */
+  listen(onRing: () => void, alone?: () => boolean): void
   /** Whether this end keeps its process alive. */
   setRef(on: boolean): void
   close(): void
@@ -65,11 +69,15 @@ export class PortBell implements ShardBell {
   }
 }
 
-/** The two ends of a doorbell within one thread, `shards: 0`. A shard that is rung for asks for the end of its turn, where it calls the caller's side. */
+/**
+ * The two ends of a doorbell within one thread, `shards: 0`. A shard that is rung for asks for the end of its turn, where it calls the caller's side for
+ * all that the turn has brought; for what only one waits for when the callback that has brought it is over.
+ */
 export function localBells(world: World): [Bell, ShardBell] {
   const actions = { caller: (): void => undefined, shard: (): void => undefined }
   let open = true
   let asked = false
+  let isAlone = (): boolean => false
   const callCaller = (): void => {
     if (open) actions.caller()
   }
@@ -83,15 +91,17 @@ export function localBells(world: World): [Bell, ShardBell] {
     {
       ...both,
       ring: () => open && actions.shard(),
-      listen: (onRing) => {
+      listen: (onRing, alone = isAlone) => {
         actions.caller = onRing
+        isAlone = alone
       },
     },
     {
       ...both,
       ring: () => void world.immediate(callCaller),
       ringSoon: () => {
-        asked = true
+        if (isAlone()) queueMicrotask(callCaller)
+        else asked = true
       },
       hurry: () => undefined,
       endTurn: () => {

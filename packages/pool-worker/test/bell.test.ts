@@ -94,4 +94,30 @@ test('within one thread the shard is told at once that it is rung for, and calls
   assert.equal(rung, [])
 })
 
+test('within one thread the other side is called at once for what only one waits for, unless it is closed meanwhile', async () => {
+  const [callers, shards] = localBells(realWorld)
+  let [rung, alone] = [0, true]
+  callers.listen(
+    () => rung++,
+    () => alone,
+  )
+  shards.ringSoon()
+  assert.is(rung, 0, 'not before the callback is over')
+  await Promise.resolve()
+  assert.is(rung, 1)
+  shards.endTurn()
+  assert.is(rung, 1)
+  alone = false
+  shards.ringSoon()
+  await Promise.resolve()
+  assert.is(rung, 1)
+  shards.endTurn()
+  assert.is(rung, 2)
+  alone = true
+  shards.ringSoon()
+  callers.close()
+  await Promise.resolve()
+  assert.is(rung, 2)
+})
+
 test.run()
