@@ -105,6 +105,18 @@ test('a wrong value from Redis ends the round, and names its key', async () => {
   assert.match(await failure(gets(get, { port: 0, callers: 4 }, none).round(60_000)), /cenote-bench:000000000003: a wrong value arrived/)
 })
 
+test('callers of Redis who compute do so after each reply, and their latencies are told', async () => {
+  const get = async (key: string) => {
+    await new Promise((resolve) => setImmediate(resolve))
+    return valueAt(Number(key.slice(-12)))
+  }
+  const plain = await gets(get, { port: 0, callers: 2 }, none).round(5)
+  assert.is(plain.latencyP50Microseconds, undefined)
+  const busy = await gets(get, { port: 0, callers: 2, computeMicroseconds: 200 }, none).round(5)
+  assert.ok((busy.requests ?? 0) * 0.2 <= (busy.elapsedMs ?? 0), `${busy.requests} in ${busy.elapsedMs} ms`)
+  assert.ok((busy.latencyP50Microseconds ?? 0) > 0)
+})
+
 test('an echo that comes in pieces is put together, and the next one is its own', async () => {
   const { server, port } = await serving((socket) => {
     socket.on('data', async (chunk: Buffer) => {

@@ -13,7 +13,7 @@ import { SCENARIOS } from '../src/compare/scenarios/index.ts'
 const test = suite('compare: every scenario runs', { timeoutMs: 120_000 }) // the first one may have to compile peers in C and Go
 const PROGRAM = fileURLToPath(new URL('../dist/main.js', import.meta.url))
 const folder = mkdtempSync(join(tmpdir(), 'cenote-compare-'))
-const NEEDS_REDIS = ['resp'] // with CI=true it must be there
+const NEEDS_REDIS = ['resp', 'busy'] // with CI=true it must be there
 
 test.after(() => rmSync(folder, { recursive: true, force: true }))
 

@@ -7,4 +7,5 @@ export const LATENCY_P99: Measure = { key: 'latencyP99Microseconds', title: 'lat
 export const MAIN_CPU: Measure = { key: 'mainCpuMicrosecondsPerRequest', title: 'main-thread CPU/request', unit: 'µs', better: 'less' }
 export const ALL_CPU: Measure = { key: 'cpuMicrosecondsPerRequest', title: 'total CPU/request', unit: 'µs', better: 'less' }
 export const LOOP_DELAY: Measure = { key: 'loopDelayP99Ms', title: 'loop delay p99', unit: 'ms', better: 'less' }
+export const LOOP_DELAY_P50: Measure = { key: 'loopDelayP50Ms', title: 'loop delay p50', unit: 'ms', better: 'less' }
 export const MEMORY: Measure = { key: 'peakRssMib', title: 'peak RSS', unit: 'MiB', better: 'less' }

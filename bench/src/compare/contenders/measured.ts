@@ -23,6 +23,7 @@ export type Measured = Readonly<
   >
 > & {
   /** What a timer set for each millisecond was kept waiting, less the median of an idle loop. */
+  readonly loopDelayP50Ms?: number
   readonly loopDelayP99Ms?: number
 }
 
@@ -40,7 +41,8 @@ export async function measured(work: () => Promise<number>, { loopDelay = true }
   try {
     const cost = await costOf(work)
     await new Promise((resolve) => setTimeout(resolve, 2)) // lets the sampler see a pause that has just ended
-    return { ...cost, loopDelayP99Ms: sampler.read().p99Ms }
+    const { p50Ms, p99Ms } = sampler.read()
+    return { ...cost, loopDelayP50Ms: p50Ms, loopDelayP99Ms: p99Ms }
   } finally {
     sampler.stop()
     sampler.reset()
