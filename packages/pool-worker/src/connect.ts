@@ -73,7 +73,7 @@ function overTls(
   common: object,
   connecting: Connecting,
 ): Attempt {
-  const { tls } = settings
+  const { tls, noDelay, keepAlive, keepAliveInitialDelayMs } = settings
   const servername = endpoint.servername ?? tls?.servername ?? (isIP(endpoint.host) === 0 ? endpoint.host : undefined)
   const options = {
     ...tls,
@@ -98,6 +98,8 @@ function overTls(
   let reached = false
   socket.once('connect', () => {
     reached = true
+    socket.setNoDelay(noDelay) // of these two `tls.connect` takes no notice among its options
+    if (keepAlive) socket.setKeepAlive(true, keepAliveInitialDelayMs)
   })
   const checked: Connecting = {
     failed: (error) => connecting.failed(error),

@@ -1,11 +1,13 @@
 /** A shard over TLS and unix sockets: what is refused, and that frames cross as over TCP. */
+import { existsSync, readFileSync } from 'node:fs'
 import { createServer, type Server as NetServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createServer as createTlsServer, type Server, type TlsOptions } from 'node:tls'
+import { type ConnectionOptions, createServer as createTlsServer, type Server, type TLSSocket, type TlsOptions } from 'node:tls'
 import * as assert from 'uvu/assert'
 import { Flag, Kind } from '../../src/frame.ts'
-import type { TlsSettings } from '../../src/messages.ts'
+import type { OpenedInfo, TlsSettings } from '../../src/messages.ts'
+import { realWorld } from '../../src/world.ts'
 import { type Certificates, makeCertificates } from '../kit/certificates.ts'
 import { skipUnless, suite, until } from '../kit/kit.ts'
 import { onLines, type Rig, rig } from './shard-rig.ts'
@@ -67,6 +69,51 @@ test('frames cross, large ones too, through a ring that is full', async () => {
   it.send(Kind.DATA, 1, 0, '', Flag.END)
   assert.is((await it.lost()).info.reason, 'peer-end')
 })
+
+for (const on of [true, false]) {
+  test(`with noDelay and keepAlive ${on} the socket below TLS is told so once it is connected`, async () => {
+    const told: unknown[] = []
+    const connectTls = (options: ConnectionOptions): TLSSocket => {
+      const socket = realWorld.connectTls(options)
+      const { setNoDelay, setKeepAlive } = socket
+      socket.setNoDelay = (flag) => {
+        told.push(['noDelay', flag, socket.connecting])
+        return setNoDelay.call(socket, flag)
+      }
+      socket.setKeepAlive = (flag, delay) => {
+        told.push(['keepAlive', flag, delay, socket.connecting])
+        return setKeepAlive.call(socket, flag, delay)
+      }
+      return socket
+    }
+    const port = await listen({ cert: certificates.good.cert, key: certificates.good.key })
+    const settings = { tls: { ca: certificates.ca.cert }, noDelay: on, keepAlive: on, keepAliveInitialDelayMs: 7_000 }
+    it = await rig({ settings, world: { ...realWorld, connectTls } })
+    it.openAt({ endpoint: { transport: 'tls', host: 'localhost', port } })
+    const { localPort } = JSON.parse(String((await it.next(Kind.OPENED)).payload)) as OpenedInfo // written by the shard
+    assert.equal(
+      told,
+      on
+        ? [
+            ['noDelay', true, false],
+            ['keepAlive', true, 7_000, false],
+          ]
+        : [['noDelay', false, false]],
+    )
+    if (process.platform !== 'linux') return
+    if (on) await until(() => keepAliveRuns(localPort), 'the kernel keeps it alive, once nothing is unacknowledged')
+    else assert.not(keepAliveRuns(localPort))
+  })
+}
+
+/** What the kernel says: whether the timer of keep-alive runs for the socket with this local port. */
+function keepAliveRuns(localPort = 0): boolean {
+  const port = localPort.toString(16).toUpperCase().padStart(4, '0')
+  const lines = ['/proc/net/tcp', '/proc/net/tcp6'].flatMap((path) => (existsSync(path) ? readFileSync(path, 'utf8').split('\n') : []))
+  const own = lines.map((line) => line.trim().split(/\s+/)).find(([, local]) => local?.endsWith(`:${port}`))
+  if (own === undefined) throw new Error(`the kernel knows no socket with port ${localPort}`)
+  return own[5]?.startsWith('02:') === true
+}
 
 test('an address is a name of the certificate, if it says so', async () => {
   const port = await listen({ cert: certificates.good.cert, key: certificates.good.key })
