@@ -38,24 +38,27 @@ test('a difference, a figure alone, and an upper bound', () => {
   assert.equal([second?.median, second?.reached], [5.5, false])
 })
 
-test('a limit is what comes of another entrant in the same rounds, beside the same one or one of its own', () => {
-  const entrants = results({ hare: speeds(10, 100, 30), tortoise: speeds(1, 50, 20), cheetah: speeds(2, 200, 100), snail: speeds(1, 1, 2) })
-  const [same, own, none, absent] = ratioResults(
-    {
-      ratios: [{ ...AIM, limit: 'cheetah' }, { ...AIM, limit: 'cheetah', limitOver: 'snail' }, AIM, { ...AIM, limit: 'unicorn' }],
-      missing: [],
-    },
-    entrants,
-  )
-  assert.equal(
-    [same?.median, same?.limitMedian, own?.limitMedian, none?.limitMedian, absent?.limitMedian],
-    [2, 4, 50, undefined, undefined],
-  )
-  assert.equal([same?.limitReaches, own?.limitReaches, none?.limitReaches], [true, true, undefined])
-  const [slow] = ratioResults({ ratios: [{ ...AIM, limit: 'snail' }], missing: [] }, entrants)
-  assert.equal([slow?.limitMedian, slow?.limitReaches], [0.1, false])
-  const named = ratioResults({ ratios: [{ ...AIM, limit: 'cheetah' }, AIM, { ...AIM, limit: 'unicorn' }], missing: [] }, entrants)
-  assert.equal(limitNames(named, entrants), ['cheetah'])
+test('a limit is what comes of another entrant in the same rounds; a bound is beyond it that both miss', () => {
+  const entrants = results({
+    hare: speeds(10, 100, 30),
+    tortoise: speeds(1, 50, 20),
+    cheetah: speeds(2, 200, 100),
+    snail: speeds(1, 1, 2),
+  })
+  const ratio = (aim: Partial<RatioAim>) => ratioResults({ ratios: [{ ...AIM, ...aim }], missing: [] }, entrants)[0]
+  const told = (aim: Partial<RatioAim>) => [ratio(aim)?.median, ratio(aim)?.limitMedian, ratio(aim)?.beyondLimit]
+  assert.equal(told({ limit: 'cheetah' }), [2, 4, false]) // reached
+  assert.equal(told({ limit: 'cheetah', reach: 3 }), [2, 4, false]) // missed, the limit would not
+  assert.equal(told({ limit: 'cheetah', reach: 5 }), [2, 4, true])
+  assert.equal(told({ limit: 'snail', reach: 5 }), [2, 0.1, false]) // who is always worse is no limit
+  assert.equal(told({ limit: 'cheetah', bound: 'most', reach: 1 }), [2, 4, true]) // worse in the median, not always
+  assert.equal(told({ limit: 'unicorn', reach: 5 }), [2, undefined, undefined])
+  assert.equal(told({}), [2, undefined, undefined])
+  const { reach: _, ...goal } = AIM
+  const [without] = ratioResults({ ratios: [{ ...goal, limit: 'cheetah' }], missing: [] }, entrants)
+  assert.equal([without?.limitMedian, without?.beyondLimit], [4, undefined])
+  const ratios = ratioResults({ ratios: [{ ...AIM, limit: 'cheetah' }, AIM, { ...AIM, limit: 'unicorn' }], missing: [] }, entrants)
+  assert.equal(limitNames(ratios, entrants), ['cheetah'])
 })
 
 test('a goal without a bound demands nothing', () => {

@@ -109,7 +109,7 @@ test('a comparison has a part for each stage, with all figures, who was missing,
 })
 
 test('a limit stands beside its aim, by name below it, and a bound that it misses too is counted', async () => {
-  const ratios = STAGE.ratios.map((ratio) => ({ ...ratio, limit: 'c', limitMedian: 5, limitReaches: false }))
+  const ratios = STAGE.ratios.map((ratio) => ({ ...ratio, limit: 'c', limitMedian: 5, beyondLimit: ratio.reached === false }))
   await store('compare-echo.json', compareFile('echo', [{ ...STAGE, ratios }]))
   const { sections } = await read()
   const part = sections[0]?.parts[0]
@@ -118,7 +118,7 @@ test('a limit stands beside its aim, by name below it, and a bound that it misse
     [
       ['5.00', undefined],
       [undefined, undefined],
-      ['5.00', true],
+      ['5.00 µs', true],
     ],
   )
   assert.ok(part?.notes.includes('Limit: what comes of C epoll client.'))

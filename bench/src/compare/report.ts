@@ -44,7 +44,7 @@ export function ratioTable({ ratios, measures, entrants }: Pick<StageResult, 'ra
     const unit = ratio.by === 'difference' || ratio.over === undefined ? measures.find(({ key }) => key === ratio.measure)?.unit : undefined
     const values = [ratio.median, ratio.min, ratio.max].map((value) => readable(value ?? Number.NaN))
     if (unit !== undefined) values[0] += ` ${unit}`
-    const limit = ratio.limitMedian === undefined ? '' : readable(ratio.limitMedian)
+    const limit = ratio.limitMedian === undefined ? '' : `${readable(ratio.limitMedian)}${unit === undefined ? '' : ` ${unit}`}`
     return [text, ...values, boundOf(ratio, ratio.reach, ratio.reached), boundOf(ratio, ratio.goal, ratio.goalReached), limit]
   })
   const unmeasured = ratios.flatMap(({ text, unmeasured }) => (unmeasured === undefined ? [] : [`not measured: ${text}: ${unmeasured}`]))

@@ -103,6 +103,4 @@ export interface RatioAim {
   readonly goal?: number
   /** An entrant that does less than any pool: what comes of it in the same rounds is the limit of what can be reached here. */
   readonly limit?: string
-  /** What the limit is set beside. Default: `over`. */
-  readonly limitOver?: string
 }

@@ -19,9 +19,10 @@ export type RatioResult = RatioAim &
   Partial<Spread> & {
     readonly reached?: boolean
     readonly goalReached?: boolean
-    /** The median of the entrant that is the limit, and whether that would be enough. */
+    /** The median of the entrant that is the limit. */
     readonly limitMedian?: number
-    readonly limitReaches?: boolean
+    /** It was missed, and the limit misses it too; one that is worse than all that was measured is none. */
+    readonly beyondLimit?: boolean
     readonly unmeasured?: string
   }
 
@@ -48,7 +49,7 @@ export function ratioResults({ ratios, missing }: Pick<Stage, 'ratios' | 'missin
       ...{ median, min, max },
       ...(aim.reach === undefined ? {} : { reached: keeps(median, aim.bound, aim.reach) }),
       ...(aim.goal === undefined ? {} : { goalReached: keeps(median, aim.bound, aim.goal) }),
-      ...limitOf(aim, entrants),
+      ...limitOf(aim, entrants, { median, min, max }),
     }
   })
 }
@@ -57,13 +58,18 @@ function keeps(value: number, bound: RatioAim['bound'], reach: number): boolean 
   return bound === 'least' ? value >= reach : value <= reach
 }
 
-function limitOf(aim: RatioAim, entrants: readonly EntrantResult[]): Pick<RatioResult, 'limitMedian' | 'limitReaches'> {
-  if (aim.limit === undefined) return {}
-  const beside = aim.limitOver === undefined ? {} : { over: aim.limitOver }
-  const values = pairs({ ...aim, of: aim.limit, ...beside }, entrants)
+function limitOf(
+  { limit, reach, bound, ...aim }: RatioAim,
+  entrants: readonly EntrantResult[],
+  { median, min, max }: Spread,
+): Pick<RatioResult, 'limitMedian' | 'beyondLimit'> {
+  if (limit === undefined) return {}
+  const values = pairs({ ...aim, bound, of: limit }, entrants)
   if (values.length === 0) return {}
-  const { median } = spread(values)
-  return { limitMedian: median, ...(aim.reach === undefined ? {} : { limitReaches: keeps(median, aim.bound, aim.reach) }) }
+  const limitMedian = spread(values).median
+  if (reach === undefined) return { limitMedian }
+  const holds = keeps(limitMedian, bound, bound === 'least' ? min : max)
+  return { limitMedian, beyondLimit: holds && !keeps(median, bound, reach) && !keeps(limitMedian, bound, reach) }
 }
 
 /** What an entrant is called. */

@@ -10,6 +10,7 @@ import { PIECE, type RingSetup, type SocketsTask } from './memory.ts'
 const RING_BYTES = 2 ** 20
 /** Requests after which the other thread is told without waiting for the end of the turn. */
 const PUBLISH_EVERY = 16
+const ENDED = 'the thread of the sockets has ended'
 const ANSWERED: Promise<void> = Promise.resolve()
 
 interface Caller {
@@ -35,7 +36,8 @@ export class RingClient {
     const task: SocketsTask = { ...setup, toSockets: createRing(RING_BYTES, true), toMain: createRing(RING_BYTES, true), bell: port2 }
     const worker = new Worker(thread, { workerData: task, transferList: [port2] })
     const client = new RingClient(worker, new PortBell(port1), task)
-    await once(worker, 'message') // it says that it is ready, or fails
+    const gone = once(worker, 'exit').then(() => Promise.reject(new Error(ENDED)))
+    await Promise.race([once(worker, 'message'), gone]) // it says that it is ready, or fails
     return client
   }
 
@@ -47,7 +49,7 @@ export class RingClient {
     this.#consumer = new RingConsumer(task.toMain, () => bell.ring())
     bell.listen(this.#readOn)
     worker.on('error', (error) => this.#fail(error))
-    worker.on('exit', () => this.#fail(new Error('the thread of the sockets has ended')))
+    worker.on('exit', () => this.#fail(new Error(ENDED)))
   }
 
   /** Sends `payload` over a connection; resolves with as many bytes as that has been answered with. */

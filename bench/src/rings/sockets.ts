@@ -45,9 +45,10 @@ export class RingSockets {
       partial = at === all.length ? undefined : Buffer.from(all.subarray(at))
       return true
     }
-    const common = { port, noDelay: true, onread: { buffer: Buffer.alloc(READ_BYTES), callback } }
+    const common = { port, onread: { buffer: Buffer.alloc(READ_BYTES), callback } }
     const tls = { ...common, ca, host: 'localhost', servername: 'localhost', minVersion: 'TLSv1.2' } as ConnectionOptions // whose types do not know onread
     const socket = ca === undefined ? createConnection({ ...common, host: '127.0.0.1' }) : connect(tls)
+    socket.setNoDelay(true) // of which `tls.connect` takes no notice among its options
     return socket.on('close', () => {
       throw new Error('a connection was closed')
     })

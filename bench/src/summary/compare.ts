@@ -44,7 +44,7 @@ function aimOf(ratio: RatioResult, entrants: StageResult['entrants'], measures: 
     ...(ratio.reach === undefined ? {} : { reach: boundOf(ratio, ratio.reach) }),
     ...(ratio.goal === undefined ? {} : { goal: boundOf(ratio, ratio.goal) }),
   }
-  const { median, min, max, reached, goalReached, limitMedian, limitReaches, unmeasured } = ratio
+  const { median, min, max, reached, goalReached, limitMedian, beyondLimit, unmeasured } = ratio
   if (median === undefined || min === undefined || max === undefined) return { ...bounds, unmeasured: unmeasured ?? 'no figures' }
   const isRatio = ratio.over !== undefined && ratio.by !== 'difference'
   const unit = isRatio ? '×' : (measures.find(({ key }) => key === ratio.measure)?.unit ?? '')
@@ -54,8 +54,8 @@ function aimOf(ratio: RatioResult, entrants: StageResult['entrants'], measures: 
     range: rangeOf({ median, min, max }),
     ...(reached === undefined ? {} : { reached }),
     ...(goalReached === undefined ? {} : { goalReached }),
-    ...(limitMedian === undefined ? {} : { limit: readable(limitMedian) }),
-    ...(reached === false && limitReaches === false ? { beyond: true } : {}),
+    ...(limitMedian === undefined ? {} : { limit: `${readable(limitMedian)}${isRatio ? '' : ` ${unit}`}`.trim() }),
+    ...(beyondLimit === true ? { beyond: true } : {}),
   }
 }
 

@@ -9,7 +9,7 @@ export interface Bell {
   /**
    * Says what a ring from the other end does. Once.
    *
-   * @param alone - Whether nobody waits for anything but what it is rung for: within one thread there is no use then in waiting for more to come.
+   * @param alone - Whether exactly one call or handler is in flight: within one thread there is no use then in waiting for more to come.
    */
   listen(onRing: () => void, alone?: () => boolean): void
   /** Whether this end keeps its process alive. */

@@ -69,7 +69,6 @@ async function openRequests(context: Context): Promise<Stage> {
       bound: 'most',
       reach: 1.3,
       goal: 1.1,
-      ...(scheduling === 'fifo' && measure !== MAIN_CPU ? { limit: 'bare-many-fifo', limitOver: 'bare-few-fifo' } : {}),
     }
   }
   const entrants = [
