@@ -1,6 +1,6 @@
 /** The bare socket of the comparisons: it must put replies together as carefully as those that it is compared with. */
 import { once } from 'node:events'
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import * as assert from 'uvu/assert'
 import { suite, until } from '../../packages/pool-worker/test/kit/kit.ts'
 import { framed } from '../src/compare/contenders/framed-work.ts'
@@ -10,21 +10,11 @@ import type { FramedClient } from '../src/framed/client.ts'
 import { openClient as openGenericPool } from '../src/framed/generic-pool.ts'
 import { openSocket } from '../src/framed/socket.ts'
 import { failure } from './support/failure.ts'
+import { servingIn } from './support/serving.ts'
 
 const test = suite('bare sockets with framing')
 
-const servers: Server[] = []
-test.after.each(async () => {
-  for (const server of servers.splice(0)) await new Promise((resolve) => server.close(resolve))
-})
-
-/** A server whose connections are handled by `attend`; its port. */
-async function serving(attend: (socket: Socket) => void): Promise<number> {
-  const server = createServer({ noDelay: true }, attend)
-  servers.push(server)
-  await once(server.listen(0, '127.0.0.1'), 'listening')
-  return (server.address() as AddressInfo).port // of a TCP server, which listens
-}
+const { serving } = servingIn(test)
 
 function frame(body: Buffer): Buffer {
   const length = Buffer.alloc(4)
@@ -125,14 +115,12 @@ for (const pollFirst of [true, false]) {
   test(`a bare socket that is ${pollFirst ? '' : 'not '}polled first ${pollFirst ? 'notices' : 'overlooks'} an end that the kernel has known before the request`, async () => {
     let peer: Socket | undefined
     let received = 0
-    const server = createServer({ allowHalfOpen: true }, (socket) => {
+    const port = await serving((socket) => {
       peer = socket.on('data', ({ length }) => {
         received += length
       })
-    })
-    servers.push(server)
-    await once(server.listen(0, '127.0.0.1'), 'listening')
-    const client = await openBare({ port: (server.address() as AddressInfo).port, connections: 1, pollFirst })
+    }, true)
+    const client = await openBare({ port, connections: 1, pollFirst })
     await until(() => peer !== undefined, 'it is accepted')
     const ended = peer && once(peer, 'end')
     peer?.end() // its FIN is with the kernel before anybody polls again

@@ -1,6 +1,4 @@
 /** Two threads and rings without a pool: the limit of comparisons must answer as truly as what it limits. */
-import { once } from 'node:events'
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import * as assert from 'uvu/assert'
 import { suite } from '../../packages/pool-worker/test/kit/kit.ts'
 import { patterned } from '../src/framed/bodies.ts'
@@ -8,23 +6,13 @@ import { RingClient } from '../src/rings/client.ts'
 import { makeCertificate } from '../src/servers/certificate.ts'
 import { serveTls } from '../src/servers/tls-echo.ts'
 import { failure } from './support/failure.ts'
+import { servingIn } from './support/serving.ts'
 
 const test = suite('two threads and rings')
 const THREAD = new URL('../dist/rings-thread.js', import.meta.url)
 const BYTES = 100
 
-const servers: Server[] = []
-test.after.each(async () => {
-  for (const server of servers.splice(0)) await new Promise((resolve) => server.close(resolve))
-})
-
-/** A server whose connections are handled by `attend`; its port. */
-async function serving(attend: (socket: Socket) => void): Promise<number> {
-  const server = createServer({ noDelay: true }, attend)
-  servers.push(server)
-  await once(server.listen(0, '127.0.0.1'), 'listening')
-  return (server.address() as AddressInfo).port // of a TCP server, which listens
-}
+const { serving, keep } = servingIn(test)
 
 /** Many requests on both connections of a client, and what each was answered. */
 async function askMany(client: RingClient): Promise<void> {
@@ -48,7 +36,7 @@ test('each caller gets its own reply, many on a connection, wherever the bytes a
 test('the same over TLS', async () => {
   const certificate = await makeCertificate()
   const { port, server } = await serveTls(certificate)
-  servers.push(server)
+  keep(server)
   const client = await RingClient.open({ port, ca: certificate.cert, connections: 2, bytes: BYTES }, THREAD)
   await askMany(client)
   await client.close()

@@ -4,7 +4,7 @@
  */
 import { once } from 'node:events'
 import { MessageChannel, Worker } from 'node:worker_threads'
-import { createRing, Kind, PortBell, RingConsumer, RingProducer } from '@cenote/pool-worker'
+import { createRing, Kind, type OnFrame, PortBell, RingConsumer, RingProducer } from '@cenote/pool-worker'
 import { PIECE, type RingSetup, type SocketsTask } from './memory.ts'
 
 const RING_BYTES = 2 ** 20
@@ -91,15 +91,7 @@ export class RingClient {
     if (more) void ANSWERED.then(this.#readOn)
   }
 
-  readonly #onFrame = (
-    _kind: number,
-    _flags: number,
-    connection: number,
-    _serial: number,
-    _id: number,
-    start: number,
-    end: number,
-  ): void => {
+  readonly #onFrame: OnFrame = (_kind, _flags, connection, _serial, _id, start, end) => {
     this.#callers[connection]?.shift()?.resolve(Buffer.from(this.#consumer.bytes.subarray(start, end)))
   }
 

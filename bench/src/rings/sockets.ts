@@ -2,7 +2,7 @@
 import { once } from 'node:events'
 import { createConnection, type Socket } from 'node:net'
 import { type ConnectionOptions, connect } from 'node:tls'
-import { Kind, PortBell, RingConsumer, RingProducer } from '@cenote/pool-worker'
+import { Kind, type OnFrame, PortBell, RingConsumer, RingProducer } from '@cenote/pool-worker'
 import { PIECE, type SocketsTask } from './memory.ts'
 
 const READ_BYTES = 65_536
@@ -90,15 +90,7 @@ export class RingSockets {
     if (!asleep) this.#arm()
   }
 
-  readonly #onFrame = (
-    _kind: number,
-    _flags: number,
-    connection: number,
-    _serial: number,
-    _id: number,
-    start: number,
-    end: number,
-  ): void => {
+  readonly #onFrame: OnFrame = (_kind, _flags, connection, _serial, _id, start, end) => {
     this.#active = true
     this.#sockets[connection]?.write(Buffer.from(this.#consumer.bytes.subarray(start, end)))
   }
