@@ -1,23 +1,18 @@
 /** What contenders share: the closed loop, what is measured, and that no wrong reply passes. */
-import { once } from 'node:events'
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import * as assert from 'uvu/assert'
 import { suite } from '../../packages/pool-worker/test/kit/kit.ts'
 import { echo } from '../src/compare/contenders/echo.ts'
 import { EchoSocket } from '../src/compare/contenders/echo-socket.ts'
+import { open as idle } from '../src/compare/contenders/idle.ts'
 import { closedLoop, Latency, measured } from '../src/compare/contenders/measured.ts'
 import { gets, keyAt, valueAt } from '../src/compare/contenders/resp-gets.ts'
 import { failure } from './support/failure.ts'
+import { servingIn } from './support/serving.ts'
 
 const test = suite('what contenders share')
 const none = async (): Promise<void> => undefined
 
-/** A server whose connections are handled by `attend`. */
-async function serving(attend: (socket: Socket) => void): Promise<{ readonly server: Server; readonly port: number }> {
-  const server = createServer({ noDelay: true }, attend)
-  await once(server.listen(0, '127.0.0.1'), 'listening')
-  return { server, port: (server.address() as AddressInfo).port } // of a TCP server, which listens
-}
+const { serving } = servingIn(test)
 
 test('each caller of a closed loop has one call at a time, and all calls are counted', async () => {
   const [busy, turns] = [new Set<number>(), new Map<number, number>()]
@@ -105,6 +100,13 @@ test('a wrong value from Redis ends the round, and names its key', async () => {
   assert.match(await failure(gets(get, { port: 0, callers: 4 }, none).round(60_000)), /cenote-bench:000000000003: a wrong value arrived/)
 })
 
+test('beside busy threads only the loop delay is told, and one that ends or fails ends the round', async () => {
+  const beside = async (code: string) => (await idle({ thread: `data:text/javascript,${code}`, threads: 2 })).round(20)
+  assert.equal(Object.keys(await beside('for (;;);')), ['loopDelayP50Ms', 'loopDelayP99Ms'])
+  assert.match(await failure(beside('process.exit(0)')), /has ended/)
+  assert.match(await failure(beside('setTimeout(() => { throw new Error("broken") })')), /broken|has ended/)
+})
+
 test('callers of Redis who compute do so after each reply, and their latencies are told', async () => {
   const get = async (key: string) => {
     await new Promise((resolve) => setImmediate(resolve))
@@ -118,7 +120,7 @@ test('callers of Redis who compute do so after each reply, and their latencies a
 })
 
 test('an echo that comes in pieces is put together, and the next one is its own', async () => {
-  const { server, port } = await serving((socket) => {
+  const port = await serving((socket) => {
     socket.on('data', async (chunk: Buffer) => {
       for (const at of [0, 5, 7]) {
         socket.write(chunk.subarray(at, at === 0 ? 5 : at === 5 ? 7 : undefined))
@@ -130,14 +132,12 @@ test('an echo that comes in pieces is put together, and the next one is its own'
   assert.is(String(await socket.request(Buffer.from('0123456789abcdef'))), '0123456789abcdef')
   assert.is(String(await socket.request(Buffer.from('fedcba9876543210'))), 'fedcba9876543210')
   socket.destroy()
-  server.close()
 })
 
 test('a connection that ends rejects the request on it', async () => {
-  const { server, port } = await serving((socket) => socket.once('data', () => socket.destroy()))
+  const port = await serving((socket) => socket.once('data', () => socket.destroy()))
   const socket = await EchoSocket.open({ port, payloadBytes: 16 })
   assert.match(await failure(socket.request(Buffer.alloc(16))), /the connection was closed|ECONNRESET/)
-  server.close()
 })
 
 test.run()

@@ -51,6 +51,13 @@ test('when a connection ends, all who wait are told, and so is who asks later', 
   await client.close()
 })
 
+test('a thread that ends or fails before its sockets are open is told to who opens it', async () => {
+  const setup = { port: await serving(() => undefined), connections: 1, bytes: BYTES }
+  const opening = (code: string) => failure(RingClient.open(setup, new URL(`data:text/javascript,${code}`)))
+  assert.match(await opening('process.exit(0)'), /has ended/)
+  assert.match(await opening('throw new Error("broken")'), /broken/)
+})
+
 test('a client that is closed answers nobody any more', async () => {
   const client = await RingClient.open({ port: await serving(() => undefined), connections: 1, bytes: BYTES }, THREAD)
   const waiting = failure(client.request(0, patterned(BYTES, 1)))

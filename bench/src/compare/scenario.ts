@@ -101,6 +101,6 @@ export interface RatioAim {
   readonly reach?: number
   /** What is aimed at beyond it. */
   readonly goal?: number
-  /** An entrant that does less than any pool: what comes of it in the same rounds is the limit of what can be reached here. */
+  /** An entrant that does less than `of` must: what comes of it in the same rounds stands beside, as the limit. */
   readonly limit?: string
 }

@@ -56,9 +56,9 @@ export interface Aim {
   readonly reached?: boolean
   readonly goal?: string
   readonly goalReached?: boolean
-  /** '1.02': what comes of an entrant that does less than any pool. */
+  /** '1.02': what comes of an entrant that does less than Cenote must. */
   readonly limit?: string
-  /** It was missed, and the limit would miss it too. */
+  /** It was missed, and the limit misses it too. */
   readonly beyond?: boolean
   /** Why there is no value. */
   readonly unmeasured?: string

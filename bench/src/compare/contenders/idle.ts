@@ -10,11 +10,13 @@ export async function open({ thread, threads }: { readonly thread: string; reado
   return {
     async round(roundMs) {
       const workers = Array.from({ length: threads }, () => new Worker(new URL(thread)))
-      const failed = Promise.race(workers.map((worker) => once(worker, 'exit').then(() => Promise.reject(new Error('it ended')))))
+      const failed = Promise.race(
+        workers.map((worker) => once(worker, 'exit').then(() => Promise.reject(new Error('a thread that was to compute has ended')))),
+      )
       try {
         await Promise.race([failed, Promise.all(workers.map((worker) => once(worker, 'online')))])
-        const wait = () => new Promise<number>((resolve) => setTimeout(resolve, roundMs, 1))
-        const figures = await Promise.race([failed, measured(wait)])
+        const wait = new Promise<number>((resolve) => setTimeout(resolve, roundMs, 1))
+        const figures = await measured(() => Promise.race([failed, wait]))
         return Object.fromEntries(Object.entries(figures).filter(([key]) => key.startsWith('loopDelay')))
       } finally {
         await Promise.all(workers.map((worker) => worker.terminate()))
